@@ -1,0 +1,3 @@
+"""copaw: a self-hosted server for personal AI agents."""
+
+__version__ = "1.1.0"

@@ -1,0 +1,96 @@
+"""Every directory and file name, in one frozen object built once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are.
+
+    :param working_dir: ``~/.copaw`` or ``COPAW_WORKING_DIR``.
+    :param secret_dir: ``<working_dir>.secret`` or ``COPAW_SECRET_DIR``; mode 0700.
+    """
+
+    working_dir: Path
+    secret_dir: Path
+    config_name: str = "config.json"
+    chats_name: str = "chats.json"
+    jobs_name: str = "jobs.json"
+    heartbeat_name: str = "HEARTBEAT.md"
+    console_static_dir: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Paths:
+        """Read ``COPAW_*`` (see ``docs/configuration.md``). ``environ`` defaults to the process's."""
+        env = os.environ if environ is None else environ
+        working = Path(env.get("COPAW_WORKING_DIR") or "~/.copaw").expanduser().absolute()
+        secret = env.get("COPAW_SECRET_DIR")
+        static = env.get("COPAW_CONSOLE_STATIC_DIR")
+        return cls(
+            working_dir=working,
+            secret_dir=Path(secret).expanduser().absolute() if secret else working.with_name(working.name + ".secret"),
+            config_name=env.get("COPAW_CONFIG_FILE") or "config.json",
+            chats_name=env.get("COPAW_CHATS_FILE") or "chats.json",
+            jobs_name=env.get("COPAW_JOBS_FILE") or "jobs.json",
+            heartbeat_name=env.get("COPAW_HEARTBEAT_FILE") or "HEARTBEAT.md",
+            console_static_dir=Path(static).expanduser().absolute() if static else None,
+        )
+
+    @property
+    def config_file(self) -> Path:
+        return self.working_dir / self.config_name
+
+    @property
+    def log_file(self) -> Path:
+        return self.working_dir / "copaw.log"
+
+    @property
+    def media_dir(self) -> Path:
+        """Uploads of the console."""
+        return self.working_dir / "media"
+
+    @property
+    def providers_dir(self) -> Path:
+        """``<secret_dir>/providers``: provider settings with their keys, one file each."""
+        return self.secret_dir / "providers"
+
+    def default_workspace(self, agent_id: str) -> Path:
+        return self.working_dir / "workspaces" / agent_id
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePaths:
+    """The files of one agent's workspace directory."""
+
+    root: Path
+    chats_name: str = "chats.json"
+    jobs_name: str = "jobs.json"
+
+    @property
+    def agent_file(self) -> Path:
+        return self.root / "agent.json"
+
+    @property
+    def chats_file(self) -> Path:
+        return self.root / self.chats_name
+
+    @property
+    def jobs_file(self) -> Path:
+        return self.root / self.jobs_name
+
+    @property
+    def sessions_dir(self) -> Path:
+        return self.root / "sessions"
+
+    @property
+    def memory_dir(self) -> Path:
+        return self.root / "memory"
+
+    @property
+    def media_dir(self) -> Path:
+        return self.root / "media"

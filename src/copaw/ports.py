@@ -1,0 +1,77 @@
+"""Protocols and aliases that layers share, so that a layer can be given what it must not import."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+Block = dict[str, Any]
+"""A content block in the session format: ``{"type": "text", "text": ...}``, ``image``, ``file``, ..."""
+
+
+class Clock(Protocol):
+    """Where time comes from; tests give a virtual one."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gives back to the model.
+
+    :param content: blocks, usually one text block.
+    :param is_error: the tool failed; the text says why and what to try instead.
+    """
+
+    content: list[Block]
+    is_error: bool = False
+
+    @classmethod
+    def text(cls, text: str, *, is_error: bool = False) -> ToolResult:
+        return cls([{"type": "text", "text": text}], is_error)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may know of the run it works for. Made once for a run.
+
+    :param workspace_dir: the agent's directory; relative paths start here.
+    :param environ: variables added to a child process's environment.
+    :param progress: call it when something moved, so that the run does not look stalled.
+    """
+
+    agent_id: str
+    workspace_dir: Path
+    session_id: str = ""
+    user_id: str = ""
+    channel: str = "console"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    user_timezone: Callable[[], str] = lambda: "UTC"
+    set_user_timezone: Callable[[str], Awaitable[None]] | None = None
+    progress: Callable[[], None] = lambda: None
+
+
+class Tool(Protocol):
+    """One function that the model may call."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def parameters(self) -> Json:
+        """JSON schema of the arguments object."""
+
+    async def __call__(self, context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+        """Run it. Bad arguments and failures come back as results; only cancellation is raised."""
