@@ -75,3 +75,41 @@ class Tool(Protocol):
 
     async def __call__(self, context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
         """Run it. Bad arguments and failures come back as results; only cancellation is raised."""
+
+
+EventSink = Callable[[Json], None]
+"""Where a run's events go: the protocol's ``response``, ``message`` and ``content`` objects, unnumbered."""
+
+
+class TurnRunner(Protocol):
+    """Runs turns on one generation's resources."""
+
+    async def run(self, turn: Turn, emit: EventSink) -> None:
+        """Run one turn to its end, and emit its terminal event, exactly once, whatever happens.
+
+        Cancellation is recorded with the turn's end reason, the session is saved, and it is raised again.
+        """
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request to one agent, and who asked.
+
+    :param input: messages as the protocol has them, already validated.
+    :param end_reason: answers why the run was asked to end, ``None`` while nobody asked.
+    :param progress: notes that something moved.
+    :param wait_for_session: queue behind a run of the same session instead of failing with ``SessionBusy``.
+    :param environ: variables for child processes, such as who is calling.
+    """
+
+    session_id: str
+    user_id: str
+    channel: str
+    input: list[Json]
+    response_id: str
+    created_at: int
+    end_reason: Callable[[], str | None]
+    progress: Callable[[], None]
+    wait_for_session: bool = False
+    on_started: Callable[[], None] = lambda: None
+    environ: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Building an agent from a configuration snapshot."""

@@ -1,0 +1,49 @@
+"""Messages of the wire protocol as messages of the agent."""
+
+from __future__ import annotations
+
+from agentscope.message import Msg
+
+from copaw.ports import Block, Json
+
+_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": "system"}
+
+
+def to_msgs(messages: list[Json]) -> list[Msg]:
+    """Convert validated protocol messages; one that carries nothing is left out."""
+    converted = []
+    for message in messages:
+        blocks = [block for item in message.get("content") or [] for block in to_blocks(item)]
+        if blocks:
+            role = _ROLES[message.get("role") or "user"]
+            converted.append(Msg(role, blocks, role))
+    return converted
+
+
+def to_blocks(item: Json) -> list[Block]:
+    """One content item as blocks of a message."""
+    match item:
+        case {"type": "text", "text": str(text)} if text:
+            return [{"type": "text", "text": text}]
+        case {"type": "refusal", "refusal": str(text)} if text:
+            return [{"type": "text", "text": text}]
+        case {"type": "image", "image_url": str(url)} if url:
+            return [{"type": "image", "source": _source(url)}]
+        case {"type": "video", "video_url": str(url)} if url:
+            return [{"type": "video", "source": _source(url)}]
+        case {"type": "audio", "data": str(url)} if url:
+            return [{"type": "audio", "source": _source(url)}]
+        case {"type": "file"}:
+            where = item.get("file_url") or item.get("file_id") or ""
+            return [{"type": "text", "text": f"[File {item.get('filename') or 'without a name'}: {where}]"}]
+        case {"type": "data", "data": dict(data)}:
+            return [{"type": "text", "text": str(data)}]
+        case _:
+            return []
+
+
+def _source(url: str) -> Json:
+    if url.startswith("data:") and ";base64," in url:
+        head, data = url.split(";base64,", 1)
+        return {"type": "base64", "media_type": head.removeprefix("data:"), "data": data}
+    return {"type": "url", "url": url}

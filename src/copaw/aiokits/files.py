@@ -1,0 +1,164 @@
+"""Files that are never half written. Blocking functions: on an event loop use ``asyncio.to_thread``.
+
+A write goes to a temporary file in the same directory, is flushed to the disk and then renamed over the
+target, so that a reader, a crash or a full disk sees the whole old file or the whole new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_DEFAULT_MODE = 0o644
+
+
+def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> None:
+    """Replace the content of ``path`` as a whole. Parent directories are made; a symbolic link is followed.
+
+    :param data: text is written as UTF-8.
+    :param mode: the exact permission bits. ``None`` keeps those of an existing file and gives a new one
+        0644 less the umask.
+    :raises OSError: nothing was changed and no temporary file is left.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    target = path.resolve() if path.is_symlink() else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    wanted = mode if mode is not None else _existing_mode(target)
+    # Not made from the name of the target, which may already be as long as a name can be.
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        _write_new(temporary, content, wanted)
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def write_json_atomic(path: Path, obj: Any, *, mode: int | None = None) -> None:
+    """Write ``obj`` as JSON, indented by 2, non-ASCII text as it is.
+
+    :param mode: as for :func:`write_atomic`.
+    :raises TypeError: ``obj`` holds something that JSON has no form for.
+    :raises ValueError: it holds NaN or an infinity, or contains itself.
+    :raises OSError: see :func:`write_atomic`.
+    """
+    write_atomic(path, encode_json(obj), mode=mode)
+
+
+def encode_json(obj: Any) -> bytes:
+    """The bytes that :func:`write_json_atomic` writes."""
+    try:
+        return json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        # Half an emoji (a lone surrogate) has no UTF-8 form, but JSON can hold it as an escape.
+        return json.dumps(obj, indent=2, allow_nan=False).encode()
+
+
+def read_json(path: Path) -> Any:
+    """Parse a UTF-8 JSON file; a byte order mark is tolerated.
+
+    :raises FileNotFoundError: there is no such file.
+    :raises ValueError: it is empty, not UTF-8 or not JSON; the message says where.
+    :raises OSError: it cannot be read.
+    """
+    return decode_json(path.read_bytes())
+
+
+def decode_json(data: bytes) -> Any:
+    """Parse what :func:`read_json` reads.
+
+    :raises ValueError: with one sentence that says what is wrong and where.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}") from error
+    if not text.strip():
+        raise ValueError("the file is empty")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("not usable JSON: nested too deeply") from error
+
+
+def set_aside(path: Path, suffix: str = "damaged") -> Path:
+    """Rename ``path`` to ``<name>.<suffix>-<UTC timestamp>`` beside it, never over another file.
+
+    :returns: the new path.
+    :raises FileNotFoundError: there is nothing to set aside.
+    :raises OSError: it cannot be renamed.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return _move_to_free_name(path, f"{path.name}.{suffix}-{stamp}", "-")
+
+
+def set_aside_as_backup(path: Path) -> Path:
+    """Rename ``path`` to ``<name>.bak``, or ``.bak1``, ``.bak2``, ... when that exists; return the new path.
+
+    :raises OSError: it cannot be renamed.
+    """
+    return _move_to_free_name(path, f"{path.name}.bak", "")
+
+
+def _move_to_free_name(path: Path, wanted: str, separator: str) -> Path:
+    candidate, number = path.with_name(wanted), 0
+    while not _claim(candidate):
+        number += 1
+        candidate = path.with_name(f"{wanted}{separator}{number}")
+    try:
+        path.replace(candidate)
+    except BaseException:
+        candidate.unlink(missing_ok=True)
+        raise
+    return candidate
+
+
+def _claim(path: Path) -> bool:
+    """Make an empty file, so that two movers can never choose the same name."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _existing_mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _write_new(path: Path, content: bytes, mode: int | None) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    created_as = _DEFAULT_MODE if mode is None else mode & 0o600  # never wider than wanted, not even for a moment
+    with os.fdopen(os.open(path, flags, created_as), "wb") as file:
+        if mode is not None:
+            path.chmod(mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself survive a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"not JSON: {name} is not a JSON number")

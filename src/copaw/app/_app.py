@@ -1,0 +1,111 @@
+"""The ASGI application, and what others import from here by name."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exception_handlers import request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, Response
+
+import copaw
+from copaw.app.dynamic_runner import DynamicMultiAgentRunner
+from copaw.app.logging_setup import configure_logging
+from copaw.app.protocols import ProtocolRoutes
+from copaw.app.routers import (
+    agent_files,
+    agent_settings,
+    agents,
+    channels,
+    chats,
+    console,
+    lifecycle,
+    models,
+    pages,
+    process,
+    version,
+)
+from copaw.app.services import SHUTDOWN_GRACE_S, open_services
+from copaw.errors import BadInput, CopawError, Unavailable
+from copaw.paths import Paths
+from copaw.ports import Json
+
+__all__ = ["DynamicMultiAgentRunner", "app", "create_app"]
+
+logger = logging.getLogger(__name__)
+
+AGENT_SCOPED = (agent_settings, agent_files, channels, console, chats, process)
+"""Routers that also exist below ``/api/agents/{agentId}``."""
+
+
+def create_app(paths: Paths | None = None) -> FastAPI:
+    """Make the application.
+
+    :param paths: where things are; from the environment, at start, if omitted.
+    """
+    docs = os.environ.get("COPAW_OPENAPI_DOCS", "").lower() in ("1", "true", "yes")
+    application = FastAPI(
+        title="copaw",
+        version=copaw.__version__,
+        openapi_url="/openapi.json" if docs else None,
+        lifespan=lambda app: _lifespan(app, paths or Paths.from_environment()),
+    )
+    application.add_exception_handler(CopawError, _copaw_error)
+    application.add_exception_handler(RequestValidationError, _validation_error)
+    if origins := os.environ.get("COPAW_CORS_ORIGINS"):
+        allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+        application.add_middleware(
+            CORSMiddleware, allow_origins=allowed, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+        )
+    _add_routes(application)
+    return application
+
+
+def _add_routes(application: FastAPI) -> None:
+    api = APIRouter(prefix="/api")
+    # Before /agents/{agentId}: its sub-paths are more specific.
+    api.include_router(lifecycle.agent_router)
+    for module in AGENT_SCOPED:
+        api.include_router(module.router, prefix="/agents/{agentId}")
+    for module in (*AGENT_SCOPED, agents, models, version, lifecycle):
+        api.include_router(module.router)
+    application.include_router(lifecycle.probes)
+    application.include_router(api)
+    application.include_router(pages.router)
+
+
+@asynccontextmanager
+async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[None]:
+    grace_s = float(os.environ.get("COPAW_SHUTDOWN_GRACE_SECONDS") or SHUTDOWN_GRACE_S)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(configure_logging(paths))
+        services = await stack.enter_async_context(open_services(paths, shutdown_grace_s=grace_s))
+        protocols = ProtocolRoutes(services.runner)
+        stack.push_async_callback(protocols.aclose)
+        application.state.services = services
+        application.state.protocols = protocols
+        yield
+
+
+async def _copaw_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, CopawError)
+    if error.http_status >= 500:
+        logger.error("%s: %s", error.code, error.message)
+    detail: Json = {"code": error.code, "message": error.message}
+    if isinstance(error, BadInput) and error.field:
+        detail["field"] = error.field
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    return JSONResponse({"detail": error.message, "error": detail}, error.http_status, headers)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await request_validation_exception_handler(request, error)
+
+
+app = create_app()

@@ -1,0 +1,328 @@
+"""What of an agent outlives its reloads.
+
+An agent is a configured identity; a workspace is one started generation of it. The slot keeps the current
+generation and those that drain, and one reconcile task that does everything which changes them: start, reload,
+disable, enable, delete. Callers only say what they want and, if they like, wait for the outcome. So requests
+coalesce, and none of them can bring back what a later one has closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from copaw.aiokits.lease import NO_LABELS, Lease
+from copaw.app.runner.task_tracker import TaskTracker
+from copaw.app.workspace import AgentSnapshot, Workspace
+from copaw.app.workspace.outcome import Outcome, ReloadOutcome, Waiters
+from copaw.app.workspace.workspace import DEFAULT_UNWIND_S, OpenResources
+from copaw.errors import AgentDisabled, AgentNotFound, AgentNotServing, CopawError, EndReason, ServerClosing
+
+logger = logging.getLogger(__name__)
+
+MAX_SUPERSEDED_IN_A_ROW = 3
+"""After so many discarded candidates the next one is committed, so that a stream of edits cannot starve itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSettings:
+    """Knobs of the reconcile task, in seconds."""
+
+    settle_s: float = 0.05
+    settle_max_s: float = 0.8
+    unwind_s: float = DEFAULT_UNWIND_S
+
+
+_STOPPED = {EndReason.AGENT_DISABLED: "disabled", EndReason.AGENT_DELETED: "deleted"}
+
+ReadSnapshot = Callable[[str], Awaitable[AgentSnapshot]]
+"""Reads and validates an agent's configuration. Raises ``CopawError`` with the field at fault."""
+
+Changed = Callable[[AgentSnapshot, AgentSnapshot], list[str]]
+"""Names the fields that differ."""
+
+
+class AgentSlot:
+    """One agent, over all its generations."""
+
+    def __init__(
+        self,
+        agent_id: str,
+        *,
+        read_snapshot: ReadSnapshot,
+        open_resources: OpenResources,
+        changed_fields: Changed,
+        tracker: TaskTracker,
+        settings: SlotSettings,
+    ) -> None:
+        self.agent_id = agent_id
+        self.tracker = tracker
+        self.current: Workspace | None = None
+        self.draining: dict[int, Workspace] = {}
+        self.last_reload: ReloadOutcome | None = None
+        self.wanted = 0
+        self.applied = 0
+        self._read_snapshot = read_snapshot
+        self._open_resources = open_resources
+        self._changed_fields = changed_fields
+        self._settings = settings
+        self._generation = 0
+        self._stop_reason: EndReason | None = None
+        self._stops = 0
+        self._requested_at = 0.0
+        self._waiters = Waiters()
+        self._dirty = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # -- the one way to a workspace --------------------------------------------------------------------------
+
+    def acquire(
+        self, kind: str, key: str = "", labels: Mapping[str, str] = NO_LABELS, parent: Lease | None = None
+    ) -> tuple[Workspace, Lease]:
+        """Look up the current workspace and lease it, in one step without an await.
+
+        :raises AgentDisabled, AgentNotFound, ServerClosing, AgentNotServing: why there is none to lease.
+        """
+        if self._stop_reason is not None:
+            self._refuse(self._stop_reason)
+        workspace = self.current
+        if workspace is None:
+            why = "it is still starting" if self.starting else self._why_not()
+            raise AgentNotServing(self.agent_id, why)
+        return workspace, workspace.leases.acquire(kind, key, labels, parent)
+
+    def _refuse(self, reason: EndReason) -> None:
+        match reason:
+            case EndReason.AGENT_DISABLED:
+                raise AgentDisabled(self.agent_id)
+            case EndReason.AGENT_DELETED:
+                raise AgentNotFound(self.agent_id)
+            case _:
+                raise ServerClosing
+
+    def _why_not(self) -> str:
+        error = self.last_reload.error if self.last_reload is not None else None
+        return error or "it was never started"
+
+    @property
+    def starting(self) -> bool:
+        """Nothing serves yet, and what was asked for has no outcome yet."""
+        return self.current is None and self.applied < self.wanted
+
+    @property
+    def state(self) -> str:
+        """``serving``, ``starting``, ``failed``, or why it was stopped."""
+        if self._stop_reason is not None:
+            return _STOPPED.get(self._stop_reason, "closing")
+        if self.current is not None:
+            return self.current.state.value
+        return "starting" if self.starting else "failed"
+
+    @property
+    def reload_pending(self) -> bool:
+        return self.applied < self.wanted
+
+    # -- asking for something ----------------------------------------------------------------------------------
+
+    def request(self, stop_reason: EndReason | None = None) -> asyncio.Future[ReloadOutcome]:
+        """Ask that the present configuration is applied, or that the agent stops because of ``stop_reason``.
+
+        A stop takes effect here and now; a candidate under way is discarded. The future may be ignored.
+        """
+        if self.applied == self.wanted:
+            self._requested_at = time.time()
+        self.wanted += 1
+        self._stop_reason = stop_reason
+        outcome = self._waiters.add(self.wanted)
+        self._dirty.set()
+        if stop_reason is not None:
+            self._stops += 1
+            self._stop(stop_reason)
+        if self._task is None:
+            self._task = asyncio.create_task(self._reconcile(), name=f"reconcile:{self.agent_id}")
+        return outcome
+
+    async def wait_started(self) -> None:
+        """Wait until the agent serves, or it is known why it does not."""
+        while self.starting and self._waiters:
+            await self._waiters.wait_latest()
+
+    def generations(self) -> list[Workspace]:
+        """The draining generations and the current one, oldest first."""
+        return [*self.draining.values(), *([self.current] if self.current is not None else [])]
+
+    def expire(self, generation: int, reason: EndReason = EndReason.RELOAD_GRACE_EXPIRED) -> bool:
+        """End the drain of one generation now. ``False`` if it does not drain."""
+        workspace = self.draining.get(generation)
+        if workspace is None:
+            return False
+        workspace.expire(reason)
+        return True
+
+    # -- the reconcile task ----------------------------------------------------------------------------------
+
+    async def _reconcile(self) -> None:
+        superseded = 0
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if self.current is not None:
+                await self._settle()
+                await self._hold()
+            if self._stop_reason is None:
+                done = await self._apply(may_supersede=superseded < MAX_SUPERSEDED_IN_A_ROW)
+                superseded = 0 if done else superseded + 1
+
+    async def _settle(self) -> None:
+        """Wait a little for more requests, but not for ever."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.settle_max_s
+        while (left := deadline - loop.time()) > 0:
+            self._dirty.clear()
+            try:
+                async with asyncio.timeout(min(self._settings.settle_s, left)):
+                    await self._dirty.wait()
+            except TimeoutError:
+                break
+
+    async def _hold(self) -> None:
+        """Wait while as many generations drain as may. No work is ended for it."""
+        while self.current is not None and len(self.draining) >= self._max_draining():
+            logger.warning("agent %s: %d generations drain; the reload is held", self.agent_id, len(self.draining))
+            self._drained.clear()
+            self._dirty.clear()
+            await _first(self._drained, self._dirty)
+            if self._stop_reason is not None:
+                return
+
+    def _max_draining(self) -> int:
+        return self.current.snapshot.profile.running.max_draining if self.current is not None else 1
+
+    async def _apply(self, *, may_supersede: bool) -> bool:
+        """Apply the configuration as it is now. ``False`` if the candidate was discarded for a newer wish."""
+        self._dirty.clear()
+        revision, stops = self.wanted, self._stops
+        try:
+            snapshot = await self._read_snapshot(self.agent_id)
+            if stops == self._stops and self._is_current(snapshot):
+                self._finish(revision, Outcome.UNCHANGED)
+                return True
+            candidate = await self._build(snapshot)
+        except Exception as error:
+            logger.warning(
+                "agent %s: reload failed: %s",
+                self.agent_id,
+                error,
+                exc_info=not isinstance(error, CopawError),
+            )
+            if stops == self._stops:
+                self._finish(revision, Outcome.FAILED, error=_sentence(error))
+            return True
+        if stops != self._stops or (self.wanted != revision and may_supersede):
+            logger.info("agent %s: candidate %d is superseded", self.agent_id, candidate.generation)
+            await candidate.discard()
+            return False
+        self._swap(revision, candidate)
+        return True
+
+    def _is_current(self, snapshot: AgentSnapshot) -> bool:
+        return self.current is not None and self.current.snapshot.digest == snapshot.digest
+
+    async def _build(self, snapshot: AgentSnapshot) -> Workspace:
+        """Start a candidate. If that fails or is cancelled, nothing of it is left."""
+        candidate = Workspace(snapshot, self._generation + 1, self._open_resources, unwind_s=self._settings.unwind_s)
+        candidate.start()
+        try:
+            await candidate.wait_ready()
+        except BaseException:
+            await candidate.discard()
+            raise
+        return candidate
+
+    def _swap(self, revision: int, candidate: Workspace) -> None:
+        """Put the candidate in place. One synchronous step: nobody can look in between."""
+        old, self.current = self.current, candidate
+        self._generation = candidate.generation
+        candidate.serve()
+        changed = self._changed_fields(old.snapshot, candidate.snapshot) if old is not None else []
+        if old is not None:
+            # The newest configuration says how long; whoever lengthens or shortens the grace means this drain too.
+            self._retire(old, candidate.snapshot.reload_grace_s)
+        self._finish(revision, Outcome.SWAPPED, changed=changed)
+
+    def _retire(self, workspace: Workspace, grace_s: float | None) -> None:
+        self.draining[workspace.generation] = workspace
+        workspace.retire(grace_s)
+        workspace.on_closed(self._closed)
+
+    def _closed(self, workspace: Workspace) -> None:
+        self.draining.pop(workspace.generation, None)
+        self._drained.set()
+        logger.info("agent %s: generation %d closed", self.agent_id, workspace.generation)
+
+    def _stop(self, reason: EndReason) -> None:
+        current, self.current = self.current, None
+        if current is not None:
+            self._retire(current, None)
+        for workspace in self.draining.values():
+            workspace.expire(reason)
+        self._finish(self.wanted, Outcome.STOPPED)
+
+    def _finish(
+        self, revision: int, outcome: Outcome, *, changed: list[str] | None = None, error: str | None = None
+    ) -> None:
+        now = time.time()
+        generation = self.current.generation if self.current is not None else 0
+        duration = now - self._requested_at
+        report = ReloadOutcome(outcome, generation, self._requested_at, now, duration, changed or [], error)
+        self.applied, self._requested_at = revision, now
+        self.last_reload = report
+        logger.info(
+            "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, outcome, generation, duration * 1e3,
+            f", changed {', '.join(changed)}" if changed else "", f": {error}" if error else "",
+        )  # fmt: skip
+        self._waiters.answer(revision, report)
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    async def aclose(self, reason: EndReason, grace_s: float = 0.0) -> None:
+        """Stop, let every generation drain for at most ``grace_s`` seconds, then end what is left."""
+        self._stop_reason = reason
+        await self._end_reconcile()
+        current, self.current = self.current, None
+        if current is not None:
+            self._retire(current, None)
+        left = list(self.draining.values())
+        if left and grace_s > 0:
+            waits = [asyncio.ensure_future(workspace.wait_closed()) for workspace in left]
+            await asyncio.wait(waits, timeout=grace_s)
+            for wait in waits:
+                wait.cancel()
+        for workspace in left:
+            workspace.expire(reason)
+        for workspace in left:
+            await workspace.wait_closed()
+        self._waiters.fail(ServerClosing())
+
+    async def _end_reconcile(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _sentence(error: BaseException) -> str:
+    return error.message if isinstance(error, CopawError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""Background tasks: accepted, run, remembered."""

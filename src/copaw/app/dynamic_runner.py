@@ -1,0 +1,113 @@
+"""From a request to a run: the one place where work enters an agent.
+
+``stream_query`` takes the lease at its start. The lease then belongs to the run, not to the stream: whoever reads
+may come and go, and the workspace stays open until the run itself has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+from copaw.aiokits.keyed import KeyedLocks
+from copaw.aiokits.lease import Lease
+from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.runner.chat_books import ChatBooks
+from copaw.app.runner.events import Event
+from copaw.app.runner.request import AgentRequest, now_s
+from copaw.app.runner.session import SessionFiles
+from copaw.app.runner.task_tracker import Run
+from copaw.app.workspace import Workspace
+from copaw.errors import SessionBusy
+from copaw.ports import EventSink, Turn
+
+
+class DynamicMultiAgentRunner:
+    """Runs requests on whichever generation of an agent serves at that moment.
+
+    :param locks: one lock per session file, across all generations.
+    """
+
+    def __init__(self, manager: MultiAgentManager, locks: KeyedLocks, chats: ChatBooks) -> None:
+        self._manager = manager
+        self._locks = locks
+        self._chats = chats
+
+    async def stream_query(
+        self, request: AgentRequest, agent_id: str, *, kind: str = "stream"
+    ) -> AsyncGenerator[Event, None]:
+        """Run a request and yield its events. Closing the iterator leaves the run to its own end.
+
+        :raises CopawError: the agent cannot take it, or the session is busy; nothing was started then.
+        """
+        run = await self.start(request, agent_id, kind=kind)
+        async with aclosing(run.follow()) as events:
+            async for event in events:
+                yield event
+
+    async def start(
+        self,
+        request: AgentRequest,
+        agent_id: str,
+        *,
+        kind: str,
+        task_id: str = "",
+        wait_for_session: bool = False,
+        parent: Lease | None = None,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> Run:
+        """Start a run. See :meth:`stream_query` for what is raised."""
+        slot = await self._manager.get_agent(agent_id)
+        chats = await self._chats.of(agent_id)
+        labels = {
+            "session_id": request.session_id,
+            "user_id": request.user_id,
+            "channel": request.channel,
+            "task_id": task_id,
+        }
+        workspace, lease = self._manager.acquire(agent_id, kind, task_id or request.session_id, labels, parent)
+        try:
+            if not wait_for_session:
+                self._check_idle(workspace, request)
+            chat = chats.ensure(request.session_id, request.user_id, request.channel, request.text)
+            turn = self._turn(request, lease, wait_for_session, on_started, _identity(agent_id, labels))
+
+            async def work(_run: Run, emit: EventSink) -> None:
+                await workspace.runner.run(turn, emit)
+
+            return slot.tracker.start(chat.id, request.session_id, lease, workspace.generation, work)
+        except BaseException:
+            lease.release()
+            raise
+
+    def _check_idle(self, workspace: Workspace, request: AgentRequest) -> None:
+        files = SessionFiles(workspace.snapshot.files.sessions_dir)
+        if self._locks.locked(files.path(request.user_id, request.session_id)):
+            raise SessionBusy(request.session_id)
+
+    def _turn(
+        self,
+        request: AgentRequest,
+        lease: Lease,
+        wait_for_session: bool,
+        on_started: Callable[[], None],
+        environ: Mapping[str, str],
+    ) -> Turn:
+        return Turn(
+            session_id=request.session_id,
+            user_id=request.user_id,
+            channel=request.channel,
+            input=request.messages(),
+            response_id=request.response_id(),
+            created_at=now_s(),
+            end_reason=lambda: lease.end_reason,
+            progress=lease.touch,
+            wait_for_session=wait_for_session,
+            on_started=on_started,
+            environ=environ,
+        )
+
+
+def _identity(agent_id: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Lets a shell tool, and the CLI in it, know on whose behalf it runs."""
+    return {"COPAW_AGENT_ID": agent_id, "COPAW_SESSION_ID": labels["session_id"]}

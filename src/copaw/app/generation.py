@@ -1,0 +1,139 @@
+"""What a generation is made of, and how its configuration is read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from copaw.aiokits.keyed import KeyedLocks
+from copaw.app.runner.push_messages import PushMessages
+from copaw.app.runner.runner import AgentTurnRunner
+from copaw.app.runner.session import SessionFiles
+from copaw.config.digest import changed_fields, config_digest
+from copaw.config.models import ModelSlotConfig
+from copaw.config.snapshot import AgentSnapshot
+from copaw.config.store import ConfigStore
+from copaw.errors import AgentDisabled, ModelNotConfigured
+from copaw.paths import Paths, WorkspacePaths
+from copaw.ports import ToolContext, Turn, TurnRunner
+from copaw.providers.files import ModelSlot
+from copaw.providers.limits import LLMLimits
+from copaw.providers.store import ProviderStore
+from copaw.tools.registry import enabled_tools
+
+if TYPE_CHECKING:
+    from copaw.agents.factory import AgentFactory
+    from copaw.providers.registry import ModelRegistry
+
+
+class Generations:
+    """Reads snapshots and opens what they describe.
+
+    :param models: answers the registry; called when the first generation is built, because it loads the engine.
+    """
+
+    def __init__(
+        self,
+        *,
+        paths: Paths,
+        config: ConfigStore,
+        providers: ProviderStore,
+        models: Callable[[], ModelRegistry],
+        locks: KeyedLocks,
+        push: PushMessages,
+    ) -> None:
+        self._paths = paths
+        self._config = config
+        self._providers = providers
+        self._models = models
+        self._locks = locks
+        self._push = push
+
+    def files(self, agent_id: str) -> WorkspacePaths:
+        """The files of an agent's workspace directory."""
+        root = self._config.workspace_dir(agent_id)
+        return WorkspacePaths(root, self._paths.chats_name, self._paths.jobs_name)
+
+    async def read(self, agent_id: str) -> AgentSnapshot:
+        """The agent's configuration as the store has it now.
+
+        :raises CopawError: it is disabled, unknown or broken.
+        """
+        problem = self._config.problem(agent_id)
+        if problem is not None:
+            raise problem
+        if not self._config.ref(agent_id).enabled:
+            raise AgentDisabled(agent_id)
+        profile = self._config.agent(agent_id)
+        slot = self._providers.resolve(profile.active_model)
+        files = self.files(agent_id)
+        parts = (config_digest(profile), slot.provider_id, slot.model, str(files.root))
+        return AgentSnapshot(
+            agent_id=agent_id,
+            revision=self._config.revision(agent_id),
+            files=files,
+            profile=profile,
+            model=ModelSlotConfig(provider_id=slot.provider_id, model=slot.model),
+            digest=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16],
+        )
+
+    def changed(self, old: AgentSnapshot, new: AgentSnapshot) -> list[str]:
+        """Dotted names of what differs between two snapshots."""
+        names = changed_fields(old.profile, new.profile)
+        if old.model != new.model and "active_model" not in names:
+            names.append("active_model")
+        return names
+
+    @asynccontextmanager
+    async def open(self, snapshot: AgentSnapshot) -> AsyncIterator[TurnRunner]:
+        """Open one generation. Models, clients and session locks are shared by all of them."""
+        factory = await self._factory(snapshot)
+        yield AgentTurnRunner(
+            factory=factory,
+            agent_name=snapshot.profile.name,
+            sessions=SessionFiles(snapshot.files.sessions_dir),
+            locks=self._locks,
+            make_context=lambda turn: self._context(snapshot, turn),
+            report=self._push.add,
+        )
+
+    async def _factory(self, snapshot: AgentSnapshot) -> AgentFactory:
+        # agentscope takes more than a second to import; the loop goes on answering meanwhile.
+        await asyncio.to_thread(_load_engine)
+        from copaw.agents.factory import AgentFactory
+
+        slot = ModelSlot(snapshot.model.provider_id, snapshot.model.model)
+        limits = LLMLimits.from_running(snapshot.profile.running.model_dump(), os.environ)
+        configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
+        switches = {name: tool.enabled for name, tool in configured.items()}
+        tools = enabled_tools(switches)
+        try:
+            bound = await self._models().chat_model(slot, limits)
+        except ModelNotConfigured as error:
+            # The agent serves all the same: each turn says what is missing, and history and settings stay in reach.
+            return AgentFactory(snapshot, error, None, tools)
+        return AgentFactory(snapshot, bound.model, bound.formatter, tools)
+
+    def _context(self, snapshot: AgentSnapshot, turn: Turn) -> ToolContext:
+        async def set_timezone(name: str) -> None:
+            await self._config.patch_root(lambda root: setattr(root, "user_timezone", name))
+
+        return ToolContext(
+            agent_id=snapshot.agent_id,
+            workspace_dir=snapshot.files.root,
+            session_id=turn.session_id,
+            user_id=turn.user_id,
+            channel=turn.channel,
+            environ=turn.environ,
+            user_timezone=lambda: self._config.root.user_timezone,
+            set_user_timezone=set_timezone,
+            progress=turn.progress,
+        )
+
+
+def _load_engine() -> None:
+    import copaw.agents.factory  # noqa: F401 - for its side effect: the engine is in memory

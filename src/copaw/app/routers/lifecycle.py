@@ -1,0 +1,65 @@
+"""What can be seen and done about reloads; health and readiness."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from copaw.app.lifecycle_view import lifecycle, reload_outcome
+from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.utils import REVISION_HEADER
+from copaw.errors import NotFound
+from copaw.ports import Json
+
+router = APIRouter(tags=["lifecycle"])
+agent_router = APIRouter(prefix="/agents/{agentId}", tags=["lifecycle"])
+probes = APIRouter(tags=["probes"], include_in_schema=False)
+
+
+@router.get("/lifecycle")
+async def all_lifecycles(services: ServicesDep) -> Json:
+    """Every agent that was started."""
+    return {"agents": [lifecycle(slot) for slot in services.manager.slots()]}
+
+
+@agent_router.get("/lifecycle")
+async def agent_lifecycle(agentId: str, services: ServicesDep) -> Json:
+    """One agent, also a disabled one."""
+    services.config.ref(agentId)
+    return lifecycle(services.manager.slot(agentId))
+
+
+@agent_router.post("/reload")
+async def reload_agent(agent_id: AgentId, services: ServicesDep, response: Response, wait: bool = False) -> Json:
+    """Apply the agent's configuration as it is now. With ``wait`` the answer is the outcome."""
+    pending = services.manager.start_agent(agent_id)
+    revision = services.manager.slot(agent_id).wanted
+    response.headers[REVISION_HEADER] = str(revision)
+    if not wait:
+        return {"outcome": "accepted", "revision": revision}
+    return {**reload_outcome(await pending), "revision": revision}
+
+
+@agent_router.post("/generations/{generation}/expire")
+async def expire_generation(agentId: str, generation: int, services: ServicesDep) -> Json:
+    """End the drain of a generation now: what still holds it is asked to stop."""
+    slot = services.manager.slot(agentId)
+    if not slot.expire(generation):
+        raise NotFound(f"Generation {generation} of agent '{agentId}' is not draining.")
+    return {"expired": True, "generation": generation}
+
+
+@probes.get("/healthz")
+async def healthz() -> Json:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@probes.get("/readyz")
+async def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
+    """Every enabled agent serves, or it is known why one does not; 503 before and while shutting down."""
+    states = {slot.agent_id: slot.state for slot in services.manager.slots()}
+    ready = services.ready.is_set() and not services.manager.closing
+    if not ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
+    return {"status": "ready" if ready else "starting", "agents": states}

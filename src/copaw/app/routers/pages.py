@@ -1,0 +1,47 @@
+"""Whatever is not the API: the console's files, and one small page when there is no console."""
+
+import asyncio
+from importlib import resources
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from copaw.app.routers.deps import ServicesDep
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/api", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@router.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def unknown_api_path(rest: str = "") -> Response:
+    """Unknown API paths are 404 in JSON, never a page."""
+    raise HTTPException(404, f"There is no /api/{rest}.")
+
+
+@router.get("/")
+@router.get("/console")
+@router.get("/console/{rest:path}")
+@router.get("/{rest:path}")
+async def page(services: ServicesDep, rest: str = "") -> Response:
+    """A file of the console, its index for the paths it routes itself, or the built-in page."""
+    root = services.paths.console_static_dir
+    if root is None:
+        return HTMLResponse(await asyncio.to_thread(_built_in_page))
+    found = await asyncio.to_thread(_static_file, root, rest)
+    if found is None:
+        raise HTTPException(404, "There is no such page.")
+    return FileResponse(found)
+
+
+def _built_in_page() -> str:
+    return (resources.files("copaw") / "console" / "index.html").read_text(encoding="utf-8")
+
+
+def _static_file(root: Path, rest: str) -> Path | None:
+    root = root.resolve()
+    for candidate in (root / rest, root / "index.html"):
+        resolved = candidate.resolve()
+        if resolved.is_file() and resolved.is_relative_to(root):
+            return resolved
+    return None

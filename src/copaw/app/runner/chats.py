@@ -1,0 +1,156 @@
+"""The list of an agent's chats: ``chats.json``, in the format of CoPaw 1.0.2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from copaw.aiokits.files import write_json_atomic
+from copaw.errors import ConfigFileError, NotFound
+
+MAX_NAME = 60
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ChatSpec(BaseModel):
+    """One chat. ``status`` is computed when it is shown and never stored as running."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    name: str = "New Chat"
+    session_id: str
+    user_id: str
+    channel: str = "console"
+    created_at: datetime = Field(default_factory=_now)
+    updated_at: datetime = Field(default_factory=_now)
+    meta: dict[str, Any] = Field(default_factory=dict)
+    status: str = "idle"
+    pinned: bool = False
+
+
+class ChatBook:
+    """The chats of one agent, in memory, saved behind the caller's back and completely.
+
+    :param path: ``chats.json``. Writes coalesce: however many changes come during one write, one more follows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._chats: dict[str, ChatSpec] = {}
+        self._by_session: dict[tuple[str, str, str], str] = {}
+        self._extra: dict[str, Any] = {"version": 1}
+        self._loaded = False
+        self._loading = asyncio.Lock()
+        self._dirty = False
+        self._writer: asyncio.Task[None] | None = None
+
+    async def load(self) -> None:
+        """Read the file, once.
+
+        :raises ConfigFileError: it does not parse. Nothing is overwritten then.
+        """
+        async with self._loading:
+            if not self._loaded:
+                self._take(await asyncio.to_thread(_read, self._path))
+                self._loaded = True
+
+    def _take(self, raw: dict[str, Any]) -> None:
+        for position, item in enumerate(raw.pop("chats", [])):
+            try:
+                self._index(ChatSpec.model_validate(item))
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(["chats", str(position), *map(str, first["loc"])])
+                raise ConfigFileError(self._path, first["msg"], field=field) from error
+        self._extra |= raw
+
+    def _index(self, chat: ChatSpec) -> None:
+        self._chats[chat.id] = chat
+        self._by_session.setdefault((chat.session_id, chat.user_id, chat.channel), chat.id)
+
+    def select(self, user_id: str | None = None, channel: str | None = None) -> list[ChatSpec]:
+        """Chats, filtered."""
+        return [
+            chat for chat in self._chats.values() if user_id in (None, chat.user_id) and channel in (None, chat.channel)
+        ]
+
+    def get(self, chat_id: str) -> ChatSpec:
+        """:raises NotFound: no such chat."""
+        try:
+            return self._chats[chat_id]
+        except KeyError:
+            raise NotFound(f"Chat not found: {chat_id}") from None
+
+    def find(self, session_id: str, user_id: str, channel: str) -> ChatSpec | None:
+        """The chat of a session, if there is one."""
+        chat_id = self._by_session.get((session_id, user_id, channel))
+        return self._chats.get(chat_id) if chat_id is not None else None
+
+    def ensure(self, session_id: str, user_id: str, channel: str, text: str) -> ChatSpec:
+        """The chat of a session; made, and named after ``text``, if there is none."""
+        chat = self.find(session_id, user_id, channel)
+        if chat is None:
+            name = text.strip().split("\n", 1)[0][:MAX_NAME] or "New Chat"
+            chat = ChatSpec(name=name, session_id=session_id, user_id=user_id, channel=channel)
+            self._index(chat)
+        chat.updated_at = _now()
+        self._changed()
+        return chat
+
+    def put(self, chat: ChatSpec) -> ChatSpec:
+        """Add or replace a chat."""
+        chat.updated_at = _now()
+        self._index(chat)
+        self._changed()
+        return chat
+
+    def delete(self, chat_ids: Iterable[str]) -> list[ChatSpec]:
+        """Remove chats; unknown ids are passed over."""
+        gone = [chat for chat_id in chat_ids if (chat := self._chats.pop(chat_id, None)) is not None]
+        for chat in gone:
+            self._by_session.pop((chat.session_id, chat.user_id, chat.channel), None)
+        if gone:
+            self._changed()
+        return gone
+
+    def _changed(self) -> None:
+        self._dirty = True
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name=f"chats:{self._path.parent.name}")
+
+    async def _write(self) -> None:
+        while self._dirty:
+            self._dirty = False
+            body = {**self._extra, "chats": [chat.model_dump(mode="json") for chat in self._chats.values()]}
+            await asyncio.to_thread(write_json_atomic, self._path, body)
+
+    async def flush(self) -> None:
+        """Wait until everything is on disk.
+
+        :raises OSError: it could not be written.
+        """
+        if self._writer is not None:
+            await asyncio.shield(self._writer)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ConfigFileError(path, f"not valid JSON: {error}") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("chats", []), list):
+        raise ConfigFileError(path, "must be an object with a list named 'chats'", field="chats")
+    return raw

@@ -1,0 +1,85 @@
+"""The body of a request to an agent, parsed once at the edge."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from copaw.errors import BadInput
+from copaw.ports import Json
+
+
+class ContentItem(BaseModel):
+    """One content item; its other fields depend on ``type`` and are kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["text", "image", "data", "audio", "file", "video", "refusal"]
+    text: str | None = None
+
+
+class InputMessage(BaseModel):
+    """One message of the request."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["assistant", "system", "user", "tool"] | None = "user"
+    type: str = "message"
+    content: list[ContentItem] | None = None
+
+
+class AgentRequest(BaseModel):
+    """``POST /api/agent/process`` and its relatives. Unknown fields are allowed.
+
+    ``session_id`` defaults to a new UUID, ``user_id`` to the session id.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    input: list[InputMessage] = Field(min_length=1)
+    session_id: str = ""
+    user_id: str = ""
+    channel: str = "console"
+    stream: bool = True
+    id: str | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        self.session_id = self.session_id or str(uuid.uuid4())
+        self.user_id = self.user_id or self.session_id
+
+    @property
+    def text(self) -> str:
+        """The text of the last message."""
+        items = self.input[-1].content or []
+        return "\n".join(item.text for item in items if item.text)
+
+    def messages(self) -> list[Json]:
+        """The input as plain objects."""
+        return [message.model_dump(mode="json") for message in self.input]
+
+    def response_id(self) -> str:
+        return self.id or f"response_{uuid.uuid4()}"
+
+
+def parse_request(body: Any) -> AgentRequest:
+    """Validate a request body.
+
+    :raises BadInput: naming the first field at fault.
+    """
+    if not isinstance(body, dict):
+        raise BadInput("The body must be a JSON object with an 'input' list.", field="body")
+    cleaned = {key: value for key, value in body.items() if value is not None}
+    try:
+        return AgentRequest.model_validate(cleaned)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"Field '{field}': {first['msg']}.", field=field) from error
+
+
+def now_s() -> int:
+    """Seconds since the epoch, as the protocol wants them."""
+    return int(time.time())

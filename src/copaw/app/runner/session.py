@@ -1,0 +1,123 @@
+"""Session files: what was said, in the format of CoPaw 1.0.2.
+
+``sessions/{user_id}_{session_id}.json`` holds ``{"agent": {"memory": {"content": [[message, marks], ...],
+"_compressed_summary": ""}, "toolkit": {...}, "name", "_sys_prompt"}}``. A file is replaced as a whole, never
+written in place. One that cannot be read is set aside under another name, so that nothing is lost and the user
+can go on. All file work here is blocking; callers use threads.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from copaw.aiokits.files import set_aside, write_atomic
+from copaw.ports import Json
+
+logger = logging.getLogger(__name__)
+
+_FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
+
+Entry = tuple[Json, list[str]]
+"""A message and its marks."""
+
+
+@dataclass(slots=True)
+class SessionState:
+    """One session as it is in memory.
+
+    :param path: its file.
+    :param content: messages with their marks, oldest first.
+    :param raw: everything else of the file, kept as it was.
+    :param set_aside: where a damaged file was moved to when this state was loaded.
+    """
+
+    path: Path
+    content: list[Entry] = field(default_factory=list)
+    summary: str = ""
+    raw: Json = field(default_factory=dict)
+    set_aside: Path | None = None
+
+
+def file_name(user_id: str, session_id: str) -> str:
+    """The name of a session's file: path characters become ``--``."""
+    name = f"{user_id}_{session_id}" if user_id else session_id
+    return f"{_FORBIDDEN.sub('--', name)}.json"
+
+
+class SessionFiles:
+    """The sessions of one agent.
+
+    :param directory: ``<workspace>/sessions``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def path(self, user_id: str, session_id: str) -> Path:
+        return self._directory / file_name(user_id, session_id)
+
+    def load(self, path: Path) -> SessionState:
+        """Read a session; a missing file is an empty session, a damaged one is set aside."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return SessionState(path)
+        try:
+            return _parse(path, data)
+        except ValueError as error:
+            moved = set_aside(path)
+            logger.error("session file %s is damaged (%s); it was set aside as %s", path, error, moved.name)
+            return SessionState(path, set_aside=moved)
+
+    def save(self, state: SessionState, *, agent_name: str, sys_prompt: str) -> None:
+        """Write a session as a whole."""
+        agent: Json = dict(state.raw.get("agent") or {})
+        memory: Json = dict(agent.get("memory") or {})
+        memory |= {"content": [list(entry) for entry in state.content], "_compressed_summary": state.summary}
+        agent |= {"memory": memory, "name": agent_name, "_sys_prompt": sys_prompt}
+        agent.setdefault("toolkit", {"active_groups": []})
+        write_atomic(state.path, json.dumps({**state.raw, "agent": agent}, ensure_ascii=False))
+
+    def delete(self, path: Path) -> bool:
+        """Remove a session's file. ``False`` if there is none."""
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _parse(path: Path, data: bytes) -> SessionState:
+    raw = json.loads(data.decode("utf-8-sig"))
+    memory = _object(_object(_object(raw, "file").get("agent", {}), "agent").get("memory", {}), "agent.memory")
+    content = memory.get("content", [])
+    if not isinstance(content, list):
+        raise ValueError("agent.memory.content is not a list")
+    entries = [_entry(item, position) for position, item in enumerate(content)]
+    return SessionState(path, entries, str(memory.get("_compressed_summary") or ""), raw)
+
+
+def _object(value: Any, name: str) -> Json:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is not an object")
+    return value
+
+
+def _entry(item: Any, position: int) -> Entry:
+    # Older versions stored bare messages without marks.
+    message, marks = item if isinstance(item, list) and len(item) == 2 else (item, [])
+    valid = (
+        isinstance(message, dict)
+        and isinstance(message.get("content"), str | list)
+        and message.get("role") in ("user", "assistant", "system")
+        and isinstance(message.get("name"), str)
+        and isinstance(marks, list)
+    )
+    if not valid:
+        raise ValueError(f"agent.memory.content[{position}] is not a message")
+    return message, marks

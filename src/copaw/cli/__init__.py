@@ -1,0 +1,1 @@
+"""The ``copaw`` command: a lazy table of commands over a small HTTP client."""

@@ -1,0 +1,119 @@
+"""``copaw agents``: list, chat, status and reload."""
+
+from __future__ import annotations
+
+import click
+
+from copaw.cli.context import Root
+from copaw.cli.output import print_json
+
+_base_url = click.option("--base-url", help="Address of the server, such as http://127.0.0.1:8088.")
+RELOAD_TIMEOUT_S = 300.0
+
+
+@click.group()
+def agents() -> None:
+    """List agents, talk to them, see and renew what they run on."""
+
+
+@agents.command("list")
+@_base_url
+@click.pass_obj
+def list_agents(root: Root, base_url: str | None) -> None:
+    """Print every agent as JSON."""
+    print_json(root.client(base_url).agents())
+
+
+@agents.command()
+@click.option("--from-agent", "--agent-id", "from_agent", help="Who asks.")
+@click.option("--to-agent", help="Who is asked.")
+@click.option("--text", help="What to say.")
+@click.option("--session-id", help="Go on with this session.")
+@click.option("--new-session", is_flag=True, help="Begin a new session even if one is given.")
+@click.option("--mode", type=click.Choice(["stream", "final"]), default="final", show_default=True)
+@click.option("--background", is_flag=True, help="Hand it over as a task and return; with --task-id, ask for it.")
+@click.option("--task-id", help="Print the status and the result of this background task.")
+@click.option("--timeout", type=int, default=300, show_default=True, help="Seconds for the call to the server.")
+@click.option("--json-output", is_flag=True, help="Print the final response as JSON.")
+@_base_url
+@click.pass_obj
+def chat(
+    root: Root,
+    from_agent: str | None,
+    to_agent: str | None,
+    text: str | None,
+    session_id: str | None,
+    new_session: bool,
+    mode: str,
+    background: bool,
+    task_id: str | None,
+    timeout: int,
+    json_output: bool,
+    base_url: str | None,
+) -> None:
+    """Let one agent ask another, now or in the background.
+
+    \b
+    copaw agents chat --from-agent default --to-agent helper --text "What is new?"
+    """
+    from copaw.cli import chat_command
+
+    if timeout <= 0:
+        raise click.UsageError("--timeout must be at least 1 second.")
+    client = root.client(base_url, agent_id=to_agent, timeout_s=timeout)
+    if task_id:
+        chat_command.show_task(client, task_id, as_json=json_output)
+        return
+    given = {"--from-agent": from_agent, "--to-agent": to_agent, "--text": text}
+    missing = [option for option, value in given.items() if not value]
+    if missing or not (from_agent and to_agent and text):
+        raise click.UsageError(f"Missing {', '.join(missing)}. (To ask for a background task: --task-id ID.)")
+    session = session_id if session_id and not new_session else None
+    question = chat_command.Question.of(from_agent, to_agent, text, session, timeout_s=timeout)
+    if background:
+        chat_command.submit(client, question, as_json=json_output)
+    else:
+        chat_command.ask(client, question, live=mode == "stream", as_json=json_output)
+
+
+@agents.command()
+@click.argument("agent", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@_base_url
+@click.pass_obj
+def status(root: Root, agent: str | None, as_json: bool, watch: bool, base_url: str | None) -> None:
+    """Show generations, what keeps each of them open, and the last reload."""
+    from copaw.cli import status_view
+
+    client = root.client(base_url)
+
+    def read() -> list[dict[str, object]]:
+        return [client.lifecycle(agent)] if agent else client.lifecycles()
+
+    if watch:
+        status_view.watch(read, as_json=as_json)
+    elif as_json:
+        documents = read()
+        print_json(documents[0] if agent else documents)
+    else:
+        status_view.show(read())
+
+
+@agents.command()
+@click.argument("agent")
+@click.option("--wait", is_flag=True, help="Wait until the new generation serves, or has failed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
+@_base_url
+@click.pass_obj
+def reload(root: Root, agent: str, wait: bool, as_json: bool, base_url: str | None) -> None:
+    """Let an agent take up its configuration in a new generation. Running work is not ended."""
+    outcome = root.client(base_url).reload(agent, wait=wait, timeout_s=RELOAD_TIMEOUT_S)
+    if as_json:
+        print_json(outcome)
+    else:
+        from copaw.cli.status_view import reload_line
+
+        click.echo(reload_line(outcome))
+    if outcome.get("outcome") == "failed":
+        raise click.exceptions.Exit(1)

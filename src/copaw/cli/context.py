@@ -1,0 +1,30 @@
+"""What every command shares: the root options and the way to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from copaw.cli.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The options of ``copaw`` itself."""
+
+    host: str | None = None
+    port: int | None = None
+
+    def client(self, base_url: str | None = None, *, agent_id: str | None = None, timeout_s: float = 30.0) -> Client:
+        """A client for the server meant by ``--base-url``, ``--host/--port`` or its last start.
+
+        :param timeout_s: for one call; see :class:`copaw.cli.transport.Transport`.
+        """
+        from copaw.cli.address import resolve
+        from copaw.cli.client import Client
+        from copaw.cli.transport import Transport
+        from copaw.paths import Paths
+
+        address = resolve(base_url, self.host, self.port, Paths.from_environment())
+        return Client(Transport(address, agent_id=agent_id, timeout_s=timeout_s))

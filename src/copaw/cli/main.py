@@ -1,0 +1,44 @@
+"""Entry point of the ``copaw`` command. Importing it must stay cheap: only click, the table and the paths."""
+
+from __future__ import annotations
+
+import click
+
+from copaw import __version__
+from copaw.cli.context import Root
+from copaw.cli.lazy import Entry, LazyGroup
+
+_AGENTS = "copaw.cli.agents:agents"
+_CHATS = "copaw.cli.chats:chats"
+
+COMMANDS = {
+    "agent": Entry(_AGENTS, "The same as 'agents'.", hidden=True),
+    "agents": Entry(_AGENTS, "List agents, talk to them, see and renew what they run on."),
+    "app": Entry("copaw.cli.app:app", "Run the server."),
+    "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),
+    "chats": Entry(_CHATS, "List, show, create, rename and delete chats."),
+    "drill": Entry("copaw.cli.drill.command:drill", "Prove that changing settings does not end running work."),
+    "init": Entry("copaw.cli.init:init", "Make the working directory and its first agent."),
+    "models": Entry("copaw.cli.models:models", "Choose the model; manage providers, keys and models."),
+    "version": Entry("copaw.cli.version:version", "Print the version number."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First time here? Run 'copaw init', then 'copaw app'.",
+)
+@click.version_option(__version__, prog_name="copaw")
+@click.option("--host", help="Server to talk to; default: where it was last started.")
+@click.option("--port", type=int, help="Its port.")
+@click.pass_context
+def cli(ctx: click.Context, host: str | None, port: int | None) -> None:
+    """Personal AI agents on your own machine."""
+    ctx.obj = Root(host=host, port=port)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage."""
+    cli(prog_name="copaw")

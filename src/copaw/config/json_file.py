@@ -1,0 +1,154 @@
+"""One configuration file: the last good state of it in memory, and changes that never lose another's."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from copaw.aiokits.files import decode_json, encode_json, write_atomic
+from copaw.config.merge import merge_changes, same_json
+from copaw.config.models.base import ConfigModel
+from copaw.config.problems import file_error, input_error, shown
+from copaw.errors import BadInput, ConfigFileError
+from copaw.ports import Json
+
+M = TypeVar("M", bound=ConfigModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[M]):
+    """What a file held: the JSON as it was, the hash of its bytes, and the model of it."""
+
+    raw: Json
+    content_hash: str
+    model: M
+
+
+class ConfigFile(Generic[M]):
+    """A JSON file with a model. The caller holds ``lock`` around fetching, writing and adopting."""
+
+    def __init__(self, path: Path, model_type: type[M]) -> None:
+        self.path = path
+        self.lock = asyncio.Lock()
+        self.snapshot: Snapshot[M] | None = None
+        self.problem: ConfigFileError | None = None
+        self._model_type = model_type
+
+    async def fetch(self) -> Snapshot[M]:
+        """Read and check what is on disk, without putting it in force.
+
+        :raises ConfigFileError: the file is missing or not valid; the last good state stays in force and
+            ``problem`` is set.
+        """
+        try:
+            return await asyncio.to_thread(read_snapshot, self.path, self._model_type, self.snapshot)
+        except ConfigFileError as error:
+            self.problem = error
+            raise
+
+    def means_the_same(self, snapshot: Snapshot[M]) -> bool:
+        """Whether ``snapshot`` says what is in force already."""
+        known = self.snapshot
+        if known is None or known is snapshot:
+            return known is snapshot
+        return same_json(known.model.model_dump(), snapshot.model.model_dump())
+
+    def adopt(self, snapshot: Snapshot[M]) -> bool:
+        """Put ``snapshot`` in force; ``True`` if it says something else than before."""
+        changed = not self.means_the_same(snapshot)
+        self.snapshot, self.problem = snapshot, None
+        return changed
+
+    async def write(self, change: Callable[[M], None]) -> Snapshot[M] | None:
+        """Apply ``change`` to a copy, check the whole, and replace the file if its JSON really differs.
+
+        :returns: what the file holds now, to be adopted; ``None`` if somebody else wrote it since it was
+            adopted, in which case nothing was written.
+        :raises BadInput: the result is not valid, with the dotted path of the field; nothing was written.
+        :raises ConfigFileError: it could not be written; the old file is still there.
+        """
+        known = self.snapshot
+        if known is None:
+            raise self.problem or ConfigFileError(self.path, "has not been read yet")
+        content = self._changed(known, change)
+        if content is None:
+            return known
+        wanted = parse(self.path, content, self._model_type)
+        replaced = await asyncio.to_thread(replace_if_unchanged, self.path, known.content_hash, content)
+        return wanted if replaced else None
+
+    def _changed(self, known: Snapshot[M], change: Callable[[M], None]) -> bytes | None:
+        before = known.model.model_dump()
+        model = known.model.model_copy(deep=True)
+        try:
+            change(model)
+            after = self._model_type.model_validate(model.model_dump(warnings=False)).model_dump()
+            raw = merge_changes(known.raw, before, after)
+            if not same_json(self._model_type.model_validate(raw).model_dump(), after):
+                raw = after  # the file leaves something to a default that the merge cannot express
+            return None if same_json(raw, known.raw) else encode_json(raw)
+        except ValidationError as error:
+            raise input_error(error) from error
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"the change cannot be written as JSON: {error}") from error
+
+
+def read_snapshot(path: Path, model_type: type[M], known: Snapshot[M] | None = None) -> Snapshot[M]:
+    """Read and check a file. Blocking. ``known`` is returned as it is when the bytes are still the same.
+
+    :raises ConfigFileError: it is missing, cannot be read, is not UTF-8 JSON or does not validate.
+    """
+    content = _bytes_of(path)
+    if known is not None and known.content_hash == _hash(content):
+        return known
+    return parse(path, content, model_type)
+
+
+def parse(path: Path, content: bytes, model_type: type[M]) -> Snapshot[M]:
+    """Check the bytes of a file.
+
+    :raises ConfigFileError: names the file, the field and the value.
+    """
+    try:
+        raw = decode_json(content)
+    except ValueError as error:
+        raise ConfigFileError(path, f"{error}. Mend the file or restore a copy of it") from error
+    if not isinstance(raw, dict):
+        raise ConfigFileError(path, "must hold a JSON object", value=shown(raw))
+    try:
+        return Snapshot(raw, _hash(content), model_type.model_validate(raw))
+    except ValidationError as error:
+        raise file_error(path, error) from error
+
+
+def replace_if_unchanged(path: Path, expected_hash: str, content: bytes) -> bool:
+    """Write unless the file is no longer the one that was read. Blocking.
+
+    :raises ConfigFileError: the file is gone, cannot be read or cannot be written; it is as it was.
+    """
+    if _hash(_bytes_of(path)) != expected_hash:
+        return False
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise ConfigFileError(path, f"cannot be written: {error.strerror}. It is as it was before") from error
+    return True
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigFileError(path, "does not exist. Restore it, or make a new one with `copaw init`") from error
+    except OSError as error:
+        raise ConfigFileError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
