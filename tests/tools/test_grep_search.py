@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from copaw.ports import ToolContext, ToolResult
@@ -125,12 +128,25 @@ async def test_a_search_that_takes_too_long_tells_what_it_left_out(context: Tool
     assert "ended after 0 s before everything was searched" in result.content[0]["text"]
 
 
-async def test_a_cancelled_search_leaves_no_process(
-    context: ToolContext, workspace: Path, processes: Callable[[], list[int]]
-) -> None:
-    (workspace / "evil").write_text("good\n" + "a" * 60 + "!")
+def engines(workspace: Path) -> list[int]:
+    """Child processes that search this workspace."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(str(workspace) in word for word in child.cmdline()):
+                found.append(child.pid)
+    return found
+
+
+async def test_a_cancelled_search_leaves_no_process(context: ToolContext, workspace: Path) -> None:
+    (workspace / "a_good").write_text("aaa\n")
+    (workspace / "z_evil").write_text("a" * 60 + "!")
+    printed = asyncio.Event()
+    context = dataclasses.replace(context, progress=printed.set)
     task = asyncio.create_task(grep_search.search(request_for(workspace, "(a+)+$", 60), context, kill_after_s=60))
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(printed.wait(), 10)
+    assert len(engines(workspace)) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
+    assert engines(workspace) == []

@@ -43,6 +43,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def kill(pid: int, processes: Find) -> None:
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not processes())
+
+
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -159,7 +164,7 @@ async def test_a_background_process_is_not_waited_for_and_lives_on(context: Tool
     assert outcome.held_open
     pid = int(outcome.stdout)
     assert processes() == [pid]
-    os.kill(pid, signal.SIGKILL)
+    await kill(pid, processes)
 
 
 async def test_a_background_process_can_print_after_the_command_ended(
@@ -175,7 +180,7 @@ async def test_a_background_process_can_print_after_the_command_ended(
 async def test_a_background_process_with_its_own_output_holds_nothing(context: ToolContext, processes: Find) -> None:
     outcome = await run(context, "sleep 60 >/dev/null 2>&1 & echo $!")
     assert not outcome.held_open
-    os.kill(int(outcome.stdout), signal.SIGKILL)
+    await kill(int(outcome.stdout), processes)
 
 
 async def test_descriptors_and_threads_do_not_pile_up(context: ToolContext, processes: Find) -> None:

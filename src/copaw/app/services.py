@@ -63,7 +63,7 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
     config = ConfigStore(paths)
     await config.load()
     secrets = SecretFiles(paths.secret_dir)
-    providers = ProviderStore(secrets)
+    providers = ProviderStore(SecretFiles(paths.providers_dir))
     await asyncio.to_thread(providers.load)
     locks, push, registry = KeyedLocks(), PushMessages(), LazyRegistry(providers)
     generations = Generations(

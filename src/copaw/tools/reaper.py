@@ -79,7 +79,7 @@ class _Family:
         alive = {
             pid
             for pid, entry in table.items()
-            if entry.session == self._session or self.known.get(pid) == entry.started
+            if entry.session == self._session
         }
         grown = True
         while grown:

@@ -1,0 +1,1 @@
+"""Built web assets only."""
