@@ -24,6 +24,7 @@ from copaw.tools.walk import glob_regex, walk
         ("a+b(c)$", ["a+b(c)$"], ["aab(c)"]),
         ("[ab", ["[ab"], ["a"]),
         ("./x//y", ["x/y"], ["x"]),
+        ("[+--]", ["+", "-"], ["x"]),
         ("[[]", ["["], ["]"]),
     ],
 )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing
 
 from starlette.responses import StreamingResponse
 
-from copaw.app.runner.events import Event
 from copaw.app.runner.task_tracker import Run
 
 KEEP_ALIVE_S = 15.0
@@ -24,22 +21,16 @@ def event_stream(frames: AsyncIterable[bytes]) -> StreamingResponse:
 async def frames_of(run: Run, after: int = -1) -> AsyncGenerator[bytes, None]:
     """The events of a run as frames, with a comment whenever nothing happens for 15 s.
 
-    Closing it, as when the client goes away, ends nothing but this listening.
+    What is there at once goes out at once, in one piece. Closing it, as when the client goes away, ends nothing
+    but this listening.
     """
-    async with aclosing(run.follow(after)) as events:
-        following = asyncio.ensure_future(anext(events, None))
-        try:
-            while True:
-                done, _ = await asyncio.wait({following}, timeout=KEEP_ALIVE_S)
-                if not done:
-                    yield _KEEP_ALIVE
-                    continue
-                event: Event | None = following.result()
-                if event is None:
-                    return
-                yield event.frame
-                following = asyncio.ensure_future(anext(events, None))
-        finally:
-            if not following.done():
-                following.cancel()
-                await asyncio.wait({following})
+    position = after + 1
+    while True:
+        events = await run.more(position, KEEP_ALIVE_S)
+        if events:
+            position += len(events)
+            yield b"".join(event.frame for event in events)
+        elif run.status.terminal:
+            return
+        else:
+            yield _KEEP_ALIVE

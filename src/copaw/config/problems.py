@@ -29,7 +29,8 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
     faults = error.errors(include_url=False, include_context=False)
     first = faults[0]
     field = ".".join(str(part) for part in first["loc"])
-    more = f"; {len(faults) - 1} more fields are wrong" if len(faults) > 1 else ""
+    others = len(faults) - 1
+    more = f"; {others} more {'is' if others == 1 else 'are'} wrong" if others else ""
     return field, first["msg"] + more, shown(first["input"], field)
 
 

@@ -79,7 +79,7 @@ class _Family:
         alive = {
             pid
             for pid, entry in table.items()
-            if entry.session == self._session
+            if entry.session == self._session or self.known.get(pid) == entry.started
         }
         grown = True
         while grown:

@@ -79,9 +79,13 @@ def _token(part: str, at: int) -> tuple[str, int]:
     if character == "[" and (end := part.find("]", at + 2)) > 0:
         inside = part[at + 1 : end]
         negated = inside[0] in "!^"
-        escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside[1:] if negated else inside)
+        escaped = re.sub(r"([\\\[\]^&~|]|--)", _escaped, inside[1:] if negated else inside)
         return f"[{'^/' if negated else ''}{escaped}]", end + 1 - at
     if character == "{" and (end := part.find("}", at)) > 0:
         choices = "|".join(_name_regex(choice) for choice in part[at + 1 : end].split(","))
         return f"(?:{choices})", end + 1 - at
     return re.escape(character), 1
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join("\\" + character for character in found[0])

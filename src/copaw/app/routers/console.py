@@ -1,22 +1,18 @@
 """``/api/console``: chatting from a page, uploads, notices."""
 
 import asyncio
-import json
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import PurePath
-from typing import Any
 
 from fastapi import APIRouter, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from copaw.aiokits.files import write_atomic
 from copaw.app.routers.deps import AgentId, ServicesDep
-from copaw.app.routers.process import read_body
-from copaw.app.runner.request import parse_request
+from copaw.app.routers.process import read_body, start_stream
 from copaw.app.services import Services
 from copaw.app.sse import event_stream, frames_of
-from copaw.errors import BadInput, Conflict, EndReason
+from copaw.errors import BadInput, EndReason
 from copaw.ports import Json
 
 router = APIRouter(prefix="/console", tags=["console"])
@@ -36,17 +32,7 @@ async def chat(request: Request, agent_id: AgentId, services: ServicesDep) -> Re
     body = await read_body(request)
     if isinstance(body, dict) and body.get("reconnect"):
         return await _reconnect(body, agent_id, services)
-    return event_stream(_run(body, agent_id, services))
-
-
-async def _run(body: Any, agent_id: str, services: Services) -> AsyncIterator[bytes]:
-    try:
-        run = await services.runner.start(parse_request(body), agent_id, kind="console")
-    except (BadInput, Conflict) as error:
-        yield f"data: {json.dumps({'error': error.message}, ensure_ascii=False)}\n\n".encode()
-        return
-    async for frame in frames_of(run):
-        yield frame
+    return await start_stream(request, agent_id, services, kind="console")
 
 
 async def _reconnect(body: Json, agent_id: str, services: Services) -> Response:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from copaw.app.background.service import RunHandle, Submission
 from copaw.app.background.store import TaskRecord
-from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.process_info import process_status
 from copaw.app.protocols import ROUTES
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.local_caller import require_local_caller
 from copaw.app.runner.request import parse_request
+from copaw.app.services import Services
 from copaw.app.sse import event_stream, frames_of
 from copaw.errors import BadInput, Conflict, NotFound
 from copaw.ports import Json
@@ -40,20 +39,23 @@ async def read_body(request: Request) -> Any:
 @router.post("/process")
 async def process(request: Request, agent_id: AgentId, services: ServicesDep) -> Response:
     """Run a request and stream its events."""
-    return event_stream(_run(request, agent_id, services.runner))
+    return await start_stream(request, agent_id, services, kind="stream")
 
 
-async def _run(request: Request, agent_id: str, runner: DynamicMultiAgentRunner) -> AsyncIterator[bytes]:
+async def start_stream(request: Request, agent_id: str, services: Services, *, kind: str) -> Response:
+    """Start the run of a request's body and answer its events.
+
+    Clients of 1.0.2 look for a refusal inside the stream, so a bad body and a busy session are 200 there.
+    """
     try:
-        parsed = parse_request(await read_body(request))
-        run = await runner.start(parsed, agent_id, kind="stream")
+        run = await services.runner.start(parse_request(await read_body(request)), agent_id, kind=kind)
     except (BadInput, Conflict) as error:
-        # Clients of 1.0.2 look for a refusal inside the stream.
-        yield f"data: {json.dumps({'error': error.message}, ensure_ascii=False)}\n\n".encode()
-        return
-    async with aclosing(frames_of(run)) as frames:
-        async for frame in frames:
-            yield frame
+        return event_stream(_refusal(error.message))
+    return event_stream(frames_of(run))
+
+
+async def _refusal(message: str) -> AsyncIterator[bytes]:
+    yield f"data: {json.dumps({'error': message}, ensure_ascii=False)}\n\n".encode()
 
 
 @router.post("/process/task")

@@ -77,24 +77,36 @@ class Run:
     def _wake(self) -> None:
         listeners, self._listeners = self._listeners, set()
         for listener in listeners:
-            if not listener.done():
-                listener.set_result(None)
+            _resolve(listener)
+
+    async def more(self, position: int, timeout_s: float | None = None) -> list[Event]:
+        """The events from ``position`` on, as soon as there is one.
+
+        Empty when the run has ended and nothing is left, or when nothing came within ``timeout_s`` seconds.
+        """
+        if position >= len(self.events) and not self.status.terminal:
+            await self._news(timeout_s)
+        return self.events[position:]
+
+    async def _news(self, timeout_s: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        listener: asyncio.Future[None] = loop.create_future()
+        timer = None if timeout_s is None else loop.call_later(timeout_s, _resolve, listener)
+        self._listeners.add(listener)
+        try:
+            await listener
+        finally:
+            self._listeners.discard(listener)
+            if timer is not None:
+                timer.cancel()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Event, None]:
         """Yield every event whose sequence number is above ``after``, those to come included, to the end."""
         position = after + 1
-        while True:
-            while position < len(self.events):
-                yield self.events[position]
-                position += 1
-            if self.status.terminal:
-                return
-            listener = asyncio.get_running_loop().create_future()
-            self._listeners.add(listener)
-            try:
-                await listener
-            finally:
-                self._listeners.discard(listener)
+        while events := await self.more(position):
+            position += len(events)
+            for event in events:
+                yield event
 
     async def wait_end(self) -> Json:
         """Wait for the terminal event and return its payload."""
@@ -119,6 +131,11 @@ class Run:
         """Give listeners a terminal event if the run itself gave none."""
         if not self.status.terminal:
             self.publish(failed_response(self.last_event, self.end_reason, why))
+
+
+def _resolve(listener: asyncio.Future[None]) -> None:
+    if not listener.done():
+        listener.set_result(None)
 
 
 class TaskTracker:

@@ -47,10 +47,15 @@ def _make_task(number: int, seconds: float, calls: int) -> DrillTask:
     # The word is put together by printf: whoever only repeats the command cannot know it.
     commands = [f"sleep {seconds:g}; printf drill-%s-%s {number} {call}" for call in range(1, calls + 1)]
     lines = [f"Drill task {number}."]
-    lines += [f"call execute_shell_command {json.dumps({'command': command})}" for command in commands]
+    timeout_s = 60 + int(seconds)
+    lines += [_call(command, timeout_s) for command in commands]
     lines.append(f"say answer drill-{number}: " + " ".join(f"{{{call}}}" for call in range(1, calls + 1)))
     words = " ".join(f"drill-{number}-{call}" for call in range(1, calls + 1))
     return DrillTask(number, "\n".join(lines), f"answer drill-{number}: {words}", calls * seconds)
+
+
+def _call(command: str, timeout_s: int) -> str:
+    return f"call execute_shell_command {json.dumps({'command': command, 'timeout': timeout_s})}"
 
 
 def wrong_answer(task: DrillTask, answer: str) -> str | None:

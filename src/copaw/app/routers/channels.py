@@ -1,0 +1,79 @@
+"""The channels of one agent. Every change reloads it."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from copaw.app import channel_settings
+from copaw.app.routers.bodies import part_of
+from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.revisions import ExpectedRevision, tell_revision
+from copaw.app.utils import schedule_agent_reload
+from copaw.config.models import ChannelConfig
+from copaw.errors import NotImplementedHere
+from copaw.ports import Json
+
+router = APIRouter(tags=["config"])
+
+_NO_QRCODE = "Signing in to a channel with a QR code is not available in this version; enter its credentials instead."
+
+
+@router.get("/config/channels")
+async def list_channels(agent_id: AgentId, response: Response, services: ServicesDep) -> dict[str, Json]:
+    channels = channel_settings.channels_of(services.config.agent(agent_id))
+    tell_revision(response, services.config.revision(agent_id))
+    return channel_settings.listed(channels)
+
+
+@router.put("/config/channels", openapi_extra=part_of(ChannelConfig))
+async def update_channels(
+    agent_id: AgentId,
+    body: dict[str, Any],
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    revision: ExpectedRevision,
+) -> ChannelConfig:
+    channels = await channel_settings.update_channels(services.config, agent_id, body, expected_revision=revision)
+    schedule_agent_reload(request, agent_id, response)
+    return channels
+
+
+@router.get("/config/channels/types")
+async def list_channel_types(agent_id: AgentId) -> list[str]:
+    return list(channel_settings.BUILTIN_CHANNELS)
+
+
+@router.get("/config/channels/{channel_name}")
+async def get_channel(agent_id: AgentId, channel_name: str, response: Response, services: ServicesDep) -> Json:
+    channels = channel_settings.channels_of(services.config.agent(agent_id))
+    tell_revision(response, services.config.revision(agent_id))
+    return channel_settings.channel(channels, channel_name)
+
+
+@router.put("/config/channels/{channel_name}")
+async def update_channel(
+    agent_id: AgentId,
+    channel_name: str,
+    body: dict[str, Any],
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    revision: ExpectedRevision,
+) -> Json:
+    config = services.config
+    channel = await channel_settings.update_channel(config, agent_id, channel_name, body, expected_revision=revision)
+    schedule_agent_reload(request, agent_id, response)
+    return channel
+
+
+@router.get("/config/channels/{channel}/qrcode")
+async def get_qrcode(agent_id: AgentId, channel: str, services: ServicesDep) -> Json:
+    channel_settings.channel(channel_settings.channels_of(services.config.agent(agent_id)), channel)
+    raise NotImplementedHere(_NO_QRCODE)
+
+
+@router.get("/config/channels/{channel}/qrcode/status")
+async def get_qrcode_status(agent_id: AgentId, channel: str, token: str, services: ServicesDep) -> Json:
+    channel_settings.channel(channel_settings.channels_of(services.config.agent(agent_id)), channel)
+    raise NotImplementedHere(_NO_QRCODE)
