@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exception_handlers import request_validation_exception_handler
@@ -80,7 +81,7 @@ def _add_routes(application: FastAPI) -> None:
 
 
 @asynccontextmanager
-async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[None]:
+async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[dict[str, Any]]:
     grace_s = float(os.environ.get("COPAW_SHUTDOWN_GRACE_SECONDS") or SHUTDOWN_GRACE_S)
     async with AsyncExitStack() as stack:
         stack.enter_context(configure_logging(paths))
@@ -89,12 +90,13 @@ async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[None]:
         stack.push_async_callback(protocols.aclose)
         application.state.services = services
         application.state.protocols = protocols
-        yield
+        # For the server: what to await on SIGTERM, before it closes anything.
+        yield {"drain": services.drain}
 
 
 async def _copaw_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, CopawError)
-    if error.http_status >= 500:
+    if error.http_status >= 500 and not isinstance(error, Unavailable):
         logger.error("%s: %s", error.code, error.message)
     detail: Json = {"code": error.code, "message": error.message}
     if isinstance(error, BadInput) and error.field:

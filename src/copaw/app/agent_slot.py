@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from copaw.aiokits.lease import NO_LABELS, Lease
+from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import AgentSnapshot, Workspace
 from copaw.app.workspace.outcome import Outcome, ReloadOutcome, Waiters
-from copaw.app.workspace.workspace import DEFAULT_UNWIND_S, OpenResources
+from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
+from copaw.app.workspace.workspace import OpenResources
 from copaw.errors import AgentDisabled, AgentNotFound, AgentNotServing, CopawError, EndReason, ServerClosing
 
 logger = logging.getLogger(__name__)
@@ -27,22 +28,7 @@ MAX_SUPERSEDED_IN_A_ROW = 3
 """After so many discarded candidates the next one is committed, so that a stream of edits cannot starve itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlotSettings:
-    """Knobs of the reconcile task, in seconds."""
-
-    settle_s: float = 0.05
-    settle_max_s: float = 0.8
-    unwind_s: float = DEFAULT_UNWIND_S
-
-
 _STOPPED = {EndReason.AGENT_DISABLED: "disabled", EndReason.AGENT_DELETED: "deleted"}
-
-ReadSnapshot = Callable[[str], Awaitable[AgentSnapshot]]
-"""Reads and validates an agent's configuration. Raises ``CopawError`` with the field at fault."""
-
-Changed = Callable[[AgentSnapshot, AgentSnapshot], list[str]]
-"""Names the fields that differ."""
 
 
 class AgentSlot:
@@ -57,6 +43,7 @@ class AgentSlot:
         changed_fields: Changed,
         tracker: TaskTracker,
         settings: SlotSettings,
+        ingress: Ingress | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.tracker = tracker
@@ -69,6 +56,7 @@ class AgentSlot:
         self._open_resources = open_resources
         self._changed_fields = changed_fields
         self._settings = settings
+        self._ingress = ingress or NoIngress()
         self._generation = 0
         self._stop_reason: EndReason | None = None
         self._stops = 0
@@ -176,6 +164,7 @@ class AgentSlot:
             if self._stop_reason is None:
                 done = await self._apply(may_supersede=superseded < MAX_SUPERSEDED_IN_A_ROW)
                 superseded = 0 if done else superseded + 1
+            await self._ingress.apply(self.current.snapshot if self.current is not None else None)
 
     async def _settle(self) -> None:
         """Wait a little for more requests, but not for ever."""
@@ -212,7 +201,7 @@ class AgentSlot:
                 self._finish(revision, Outcome.UNCHANGED)
                 return True
             candidate = await self._build(snapshot)
-        except Exception as error:
+        except Exception as error:  # supervisor of builds: a failed build is an outcome
             logger.warning(
                 "agent %s: reload failed: %s",
                 self.agent_id,
@@ -293,6 +282,7 @@ class AgentSlot:
         """Stop, let every generation drain for at most ``grace_s`` seconds, then end what is left."""
         self._stop_reason = reason
         await self._end_reconcile()
+        await self._ingress.aclose()
         current, self.current = self.current, None
         if current is not None:
             self._retire(current, None)

@@ -59,18 +59,13 @@ class MdFiles:
     def write(self, name: str, content: str) -> None:
         """Replace a file as a whole, or make it.
 
-        :raises BadInput: ``name`` is no plain file name, or ``content`` has no UTF-8 form.
+        :raises BadInput: ``name`` is no plain file name, or a directory's.
         :raises OSError: the old file is still there.
         """
         path = self._path(name)
         if path.is_dir():
             raise BadInput(f"md_name: '{path.name}' is a directory.", field="md_name")
-        try:
-            data = content.encode()
-        except UnicodeEncodeError as error:
-            message = f"content: character {error.start} is half of a surrogate pair and cannot be written."
-            raise BadInput(message, field="content") from error
-        write_atomic(path, data)
+        write_atomic(path, content)
 
     def _path(self, name: str) -> Path:
         plain = plain_name(name, field="md_name")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from copaw.aiokits.lease import NO_LABELS, Lease
-from copaw.app.agent_slot import AgentSlot, Changed, ReadSnapshot, SlotSettings
+from copaw.app.agent_slot import AgentSlot
+from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import Workspace
 from copaw.app.workspace.outcome import Outcome, ReloadOutcome
+from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.workspace.workspace import OpenResources
 from copaw.errors import AgentNotFound, EndReason, ServerClosing
 
@@ -23,6 +25,7 @@ class MultiAgentManager:
     :param read_snapshot: reads and validates one agent's configuration.
     :param open_resources: opens what a generation needs; see :data:`copaw.app.workspace.workspace.OpenResources`.
     :param changed_fields: names what differs between two snapshots.
+    :param make_ingress: makes the ingress of an agent; called once an agent, not once a generation.
     """
 
     def __init__(
@@ -32,11 +35,13 @@ class MultiAgentManager:
         open_resources: OpenResources,
         changed_fields: Changed = lambda _old, _new: [],
         settings: SlotSettings | None = None,
+        make_ingress: Callable[[str], Ingress] = lambda _agent_id: NoIngress(),
     ) -> None:
         self._read_snapshot = read_snapshot
         self._open_resources = open_resources
         self._changed_fields = changed_fields
         self._settings = settings or SlotSettings()
+        self._make_ingress = make_ingress
         self._slots: dict[str, AgentSlot] = {}
         self.closing = False
 
@@ -54,6 +59,7 @@ class MultiAgentManager:
                 changed_fields=self._changed_fields,
                 tracker=TaskTracker(agent_id),
                 settings=self._settings,
+                ingress=self._make_ingress(agent_id),
             )
         return self._slots[agent_id].request()
 

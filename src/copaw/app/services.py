@@ -50,6 +50,15 @@ class Services:
     push: PushMessages
     locks: KeyedLocks
     ready: asyncio.Event
+    shutdown_grace_s: float
+
+    async def drain(self) -> None:
+        """Refuse new work, let what runs finish within the shutdown grace, end the rest with its cause.
+
+        Whoever runs the server awaits this before it closes connections, so that streams see their end and new
+        requests an honest 503. Harmless when repeated.
+        """
+        await self.manager.stop_all(self.shutdown_grace_s)
 
 
 @asynccontextmanager
@@ -87,13 +96,14 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
         push=push,
         locks=locks,
         ready=asyncio.Event(),
+        shutdown_grace_s=shutdown_grace_s,
     )
     starting = asyncio.create_task(_start_agents(services), name="start-agents")
     try:
         yield services
     finally:
         # Ordered: no new work, drain and end what runs, record how it ended, write what is unwritten, close clients.
-        await manager.stop_all(shutdown_grace_s)
+        await services.drain()
         starting.cancel()
         await asyncio.wait([starting])
         await services.tasks.aclose()

@@ -22,8 +22,8 @@ from copaw.cli.address import url_of
 from copaw.cli.listen import record_last_api, refused
 
 APP = "copaw.app._app:app"
-STREAM_GRACE_S = 30
-"""How long open responses may go on after SIGTERM: longer than the 25 s in which runs are drained."""
+STREAM_GRACE_S = 5
+"""How long open responses may go on once the application has drained: every run has its end by then."""
 
 
 class HidePaths(logging.Filter):
@@ -52,6 +52,7 @@ class Server(uvicorn.Server):
         self._hidden_paths = tuple(hidden_paths)
         self._signals = 0
         self._serving: asyncio.Task[Any] | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._serving = asyncio.current_task()
@@ -77,13 +78,27 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not recorded for uvicorn: it would raise the signal again at the end and spoil the exit status.
         self._signals += 1
-        if self._signals == 1:
+        if self._signals == 1 and self._serving is not None:
+            self._serving.get_loop().call_soon_threadsafe(self._begin_drain)
+        elif self._signals == 1:
             self.should_exit = True
         elif self._signals == 2 and self._serving is not None:
             self.force_exit = True
             self._serving.get_loop().call_soon_threadsafe(self._serving.cancel)
         else:
             os._exit(1)
+
+    def _begin_drain(self) -> None:
+        self._draining = asyncio.create_task(self._drain(), name="drain")
+
+    async def _drain(self) -> None:
+        """Let the application drain while it still answers; uvicorn's own order would close the doors first."""
+        try:
+            drain = self.lifespan.state.get("drain")
+            if drain is not None:
+                await drain()
+        finally:
+            self.should_exit = True
 
     def __getstate__(self) -> dict[str, Any]:
         """For ``--reload``, whose child process gets this object before it serves."""

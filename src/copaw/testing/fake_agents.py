@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from copaw.app.agent_slot import SlotSettings
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.workspace.settings import SlotSettings
 from copaw.config.models import AgentProfileConfig, ModelSlotConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import AgentNotFound, BadInput
@@ -82,7 +82,9 @@ class FakeWorld:
         }
         profile = AgentProfileConfig.model_validate({"id": agent_id, "name": agent_id, "running": running})
         digest = hashlib.sha256(repr((config.value, config.grace_s, config.max_draining)).encode()).hexdigest()[:16]
-        return AgentSnapshot(agent_id, config.value, WorkspacePaths(Path("/nowhere")), profile, ModelSlotConfig(), digest)
+        return AgentSnapshot(
+            agent_id, config.value, WorkspacePaths(Path("/nowhere")), profile, ModelSlotConfig(), digest
+        )
 
     @asynccontextmanager
     async def open(self, snapshot: AgentSnapshot) -> AsyncIterator[FakeRunner]:

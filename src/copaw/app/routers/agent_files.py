@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from copaw.app.md_files import MdFileInfo, MdFiles
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import AgentId, ServicesDep
 
-router = APIRouter(tags=["agent"])
+router = APIRouter(tags=["agent"], dependencies=[StorableJson])
 
 
 class MdFileContent(BaseModel):

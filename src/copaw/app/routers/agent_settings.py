@@ -5,14 +5,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from copaw.app import agent_settings
-from copaw.app.routers.bodies import part_of
+from copaw.app.routers.bodies import StorableJson, part_of
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
 from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import AgentsRunningConfig
 from copaw.ports import Json
 
-router = APIRouter(tags=["agent"])
+router = APIRouter(tags=["agent"], dependencies=[StorableJson])
 
 
 @router.get("/agent/running-config")

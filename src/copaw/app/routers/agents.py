@@ -7,14 +7,14 @@ from pydantic import BaseModel
 
 from copaw.app import agent_admin
 from copaw.app.agent_admin import AgentSummary, CreateAgentRequest
-from copaw.app.routers.bodies import part_of
+from copaw.app.routers.bodies import StorableJson, part_of
 from copaw.app.routers.deps import ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
 from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import AgentProfileConfig, AgentProfileRef
 from copaw.ports import Json
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(tags=["agents"], dependencies=[StorableJson])
 
 
 class AgentListResponse(BaseModel):

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from copaw.app import channel_settings
-from copaw.app.routers.bodies import part_of
+from copaw.app.routers.bodies import StorableJson, part_of
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
 from copaw.app.utils import schedule_agent_reload
@@ -13,7 +13,7 @@ from copaw.config.models import ChannelConfig
 from copaw.errors import NotImplementedHere
 from copaw.ports import Json
 
-router = APIRouter(tags=["config"])
+router = APIRouter(tags=["config"], dependencies=[StorableJson])
 
 _NO_QRCODE = "Signing in to a channel with a QR code is not available in this version; enter its credentials instead."
 

@@ -4,12 +4,13 @@ from fastapi import APIRouter
 
 from copaw.app import chat_admin
 from copaw.app.chat_admin import ChatHistory, ChatUpdate
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.runner.chats import ChatSpec
 from copaw.errors import NotFound
 from copaw.ports import Json
 
-router = APIRouter(tags=["chats"])
+router = APIRouter(tags=["chats"], dependencies=[StorableJson])
 
 
 @router.get("/chats")

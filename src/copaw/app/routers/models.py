@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from copaw.app import model_choice
 from copaw.app.model_choice import ActiveModelsInfo, Scope
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import ServicesDep
 from copaw.app.services import Services
 from copaw.app.utils import schedule_agent_reload
@@ -18,7 +19,7 @@ from copaw.errors import BadInput, NotImplementedHere
 from copaw.providers.models import ModelInfo, ProviderInfo
 from copaw.providers.store import ProviderStore
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], dependencies=[StorableJson])
 
 ChatModelName = Literal["OpenAIChatModel", "AnthropicChatModel", "GeminiChatModel"]
 AgentHeader = Annotated[str | None, Header(alias="X-Agent-Id", include_in_schema=False)]

@@ -1,0 +1,1 @@
+"""What brings work to an agent from outside, and outlives its reloads."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from copaw.app._app import app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "/agents", b'{"name": NaN}', "name"),
+        ("PUT", "/agents/default", rb'{"name": "\ud800"}', "name"),
+        ("PUT", "/agent/running-config", b'{"future": [0, {"a": -Infinity}]}', "future.1.a"),
+        ("PUT", "/agent/system-prompt-files", rb'["a", "\udfff"]', "1"),
+        ("PUT", "/agent/files/A", rb'{"content": "\ud800"}', "content"),
+        ("PUT", "/config/channels/qq", rb'{"x\ud800": 1}', "x?"),
+        ("PUT", "/models/ollama/config", b'{"generate_kwargs": {"t": Infinity}}', "generate_kwargs.t"),
+        ("POST", "/chats", b'{"session_id": "s", "user_id": "u", "meta": {"a": NaN}}', "meta.a"),
+    ],
+)
+async def test_what_no_file_and_no_answer_can_hold_is_refused_at_the_door(server, method, path, body, field):
+    headers = {"Content-Type": "application/json"}
+    response = await server.client.request(method, f"/api{path}", content=body, headers=headers)
+    assert response.status_code == 422
+    assert response.json()["error"]["field"] == field
+    await server.call("GET", "/agents/default")
+    await server.call("GET", "/chats")
+
+
+async def test_a_body_that_is_no_json_is_refused(server):
+    headers = {"Content-Type": "application/json"}
+    for body in (b"{", b"\xff", b"[" * 5000 + b"]" * 5000):
+        response = await server.client.put("/api/agent/running-config", content=body, headers=headers)
+        assert response.status_code in (400, 422)
+
+
+async def test_text_of_every_language_is_kept(server):
+    body = {"description": "Grüße 你好 😀", "future": {"é": None}}
+    await server.call("PUT", "/agents/default", body)
+    shown = await server.call("GET", "/agents/default")
+    assert {key: shown[key] for key in body} == body
+
+
+def test_the_interface_description_names_the_documents_of_1_0_2():
+    paths = app.openapi()["paths"]
+    for path, name in [
+        ("/api/agents/{agentId}", "AgentProfileConfig"),
+        ("/api/agent/running-config", "AgentsRunningConfig"),
+        ("/api/config/channels", "ChannelConfig"),
+    ]:
+        schema = paths[path]["put"]["requestBody"]["content"]["application/json"]["schema"]
+        assert schema["$ref"] == f"#/components/schemas/{name}"
