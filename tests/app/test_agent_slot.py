@@ -370,3 +370,24 @@ async def test_a_thousand_reloads_leave_one_generation_and_no_tasks(world: FakeW
     assert slot.generations() == [slot.current]
     assert len(world.open_now) == 1
     assert len(asyncio.all_tasks()) == 3  # this test, the reconcile task, the current generation
+
+
+async def test_a_lease_without_progress_is_reported_once_and_then_at_doubled_intervals(
+    world: FakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager, _slot = await started(world)
+    _workspace, idle = manager.acquire("a", "task", "idle-one")
+    _, busy = manager.acquire("a", "task", "busy-one")
+    await changed(world, manager, 1)
+    reported = []
+    for second in range(400):
+        await asyncio.sleep(1)
+        busy.touch()
+        if "idle-one" in caplog.text:
+            reported.append(second)
+            caplog.clear()
+    assert len(reported) == 3
+    assert reported == pytest.approx([60, 120, 240], abs=3)
+    assert "busy-one" not in caplog.text
+    idle.release()
+    busy.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from agentscope.formatter import FormatterBase
 from agentscope.memory import InMemoryMemory
@@ -12,29 +13,43 @@ from agentscope.model import ChatModelBase
 from copaw.agents.engine import CopawAgent, Speaker
 from copaw.agents.prompt import PromptFiles, environment_section
 from copaw.config.snapshot import AgentSnapshot
-from copaw.errors import ModelNotConfigured
 from copaw.ports import Json, Tool, ToolContext
+
+
+class BoundModel(Protocol):
+    """A model and the formatter for its messages."""
+
+    @property
+    def model(self) -> ChatModelBase: ...
+
+    @property
+    def formatter(self) -> FormatterBase: ...
 
 
 class AgentFactory:
     """Makes agents of one generation: the model, the tools and their schemas are shared by all of them.
 
-    :param model: or why there is none; then every turn fails with that.
+    :param bind: answers the model of this generation; asked again for each turn until it once succeeded.
     """
 
     def __init__(
-        self,
-        snapshot: AgentSnapshot,
-        model: ChatModelBase | ModelNotConfigured,
-        formatter: FormatterBase | None,
-        tools: Sequence[Tool],
+        self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: Sequence[Tool]
     ) -> None:
         self._snapshot = snapshot
-        self._model = model
-        self._formatter = formatter
+        self._bind = bind
+        self._bound: BoundModel | None = None
         self._tools = {tool.name: tool for tool in tools}
         self._schemas = [schema(tool) for tool in tools]
         self._prompt = PromptFiles(snapshot.files.root, snapshot.profile.system_prompt_files)
+
+    async def bound(self) -> BoundModel:
+        """The model.
+
+        :raises ModelNotConfigured: something is missing; the message says what. Once it is there, this works.
+        """
+        if self._bound is None:
+            self._bound = await self._bind()
+        return self._bound
 
     async def make(
         self,
@@ -48,8 +63,7 @@ class AgentFactory:
 
         :raises ModelNotConfigured: this generation has no usable model; the message says what to do.
         """
-        if isinstance(self._model, ModelNotConfigured):
-            raise ModelNotConfigured(self._model.message)
+        bound = await self.bound()
         prompt = await asyncio.to_thread(self._prompt.read)
         where = environment_section(
             agent_id=context.agent_id,
@@ -61,8 +75,8 @@ class AgentFactory:
         return CopawAgent(
             name=self._snapshot.profile.name,
             sys_prompt=f"{prompt}\n\n{where}",
-            model=self._model,
-            formatter=self._formatter,
+            model=bound.model,
+            formatter=bound.formatter,
             memory=memory,
             tools=self._tools,
             schemas=self._schemas,

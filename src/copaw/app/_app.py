@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.exception_handlers import request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
@@ -105,9 +104,11 @@ async def _copaw_error(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": error.message, "error": detail}, error.http_status, headers)
 
 
-async def _validation_error(request: Request, error: Exception) -> Response:
+async def _validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return await request_validation_exception_handler(request, error)
+    # Without the input itself: it may hold secrets, and numbers that JSON does not have.
+    detail = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    return JSONResponse({"detail": detail}, 422)
 
 
 app = create_app()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from copaw.aiokits.keyed import KeyedLocks
@@ -28,6 +30,8 @@ from copaw.tools.registry import enabled_tools
 if TYPE_CHECKING:
     from copaw.agents.factory import AgentFactory
     from copaw.providers.registry import ModelRegistry
+
+logger = logging.getLogger(__name__)
 
 
 class Generations:
@@ -59,13 +63,11 @@ class Generations:
         return WorkspacePaths(root, self._paths.chats_name, self._paths.jobs_name)
 
     async def read(self, agent_id: str) -> AgentSnapshot:
-        """The agent's configuration as the store has it now.
+        """The agent's configuration as it is now, on disk too: whoever asks for a reload means what they see there.
 
         :raises CopawError: it is disabled, unknown or broken.
         """
-        problem = self._config.problem(agent_id)
-        if problem is not None:
-            raise problem
+        await self._config.reread_agent(agent_id)
         if not self._config.ref(agent_id).enabled:
             raise AgentDisabled(agent_id)
         profile = self._config.agent(agent_id)
@@ -111,12 +113,13 @@ class Generations:
         configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
         switches = {name: tool.enabled for name, tool in configured.items()}
         tools = enabled_tools(switches)
+        factory = AgentFactory(snapshot, partial(self._models().chat_model, slot, limits), tools)
         try:
-            bound = await self._models().chat_model(slot, limits)
+            await factory.bound()
         except ModelNotConfigured as error:
             # The agent serves all the same: each turn says what is missing, and history and settings stay in reach.
-            return AgentFactory(snapshot, error, None, tools)
-        return AgentFactory(snapshot, bound.model, bound.formatter, tools)
+            logger.warning("agent %s has no usable model: %s", snapshot.agent_id, error.message)
+        return factory
 
     def _context(self, snapshot: AgentSnapshot, turn: Turn) -> ToolContext:
         async def set_timezone(name: str) -> None:

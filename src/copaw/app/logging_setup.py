@@ -34,7 +34,7 @@ def configure_logging(paths: Paths) -> Iterator[None]:
         handler.setFormatter(logging.Formatter(_FORMAT))
     records: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(records, file, terminal)
-    logger, queue = logging.getLogger("copaw"), QueueHandler(records)  # type: ignore[arg-type]
+    logger, queue = logging.getLogger("copaw"), QueueHandler(records)
     logger.setLevel("DEBUG" if level == "TRACE" else level)
     logger.propagate = False
     logger.addHandler(queue)

@@ -34,6 +34,15 @@ async def test_a_body_that_is_no_json_is_refused(server):
         assert response.status_code in (400, 422)
 
 
+async def test_a_body_that_is_nested_too_deeply_is_refused_and_a_deep_one_is_kept(server):
+    def nested(levels: int) -> dict:
+        return {"a": nested(levels - 1)} if levels else {}
+
+    assert "deep" in (await server.error("PUT", "/agents/default", nested(300), status=422))["message"]
+    await server.call("PUT", "/agents/default", nested(60))
+    assert (await server.call("GET", "/agents/default"))["a"] == nested(59)
+
+
 async def test_text_of_every_language_is_kept(server):
     body = {"description": "Grüße 你好 😀", "future": {"é": None}}
     await server.call("PUT", "/agents/default", body)

@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from copaw.config.models import ConfigModel
 from copaw.errors import BadInput
 
+_MAX_DEPTH = 64
+
 
 def part_of(model: type[ConfigModel]) -> dict[str, Any]:
     """What the interface description says of a body that may leave out any field of ``model``.
@@ -21,7 +23,7 @@ def part_of(model: type[ConfigModel]) -> dict[str, Any]:
 async def storable_json(request: Request) -> None:
     """Refuse a JSON body that could be taken but never be written or answered again.
 
-    Python's parser lets NaN, infinities and halves of surrogate pairs through.
+    Python's parser lets NaN, infinities, halves of surrogate pairs and very deep nesting through.
 
     :raises BadInput: names the field.
     """
@@ -31,20 +33,21 @@ async def storable_json(request: Request) -> None:
         value = await request.json()
     except ValueError:
         return  # the operation itself says what is wrong with it
-    waiting: list[tuple[str, Any]] = [("", value)]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
     while waiting:
-        field, found = waiting.pop()
+        path, found = waiting.pop()
+        if problem := _problem(found, len(path)):
+            field = ".".join(path[:_MAX_DEPTH])
+            raise BadInput(f"{field}: {problem}.", field=field)
         if isinstance(found, dict):
-            waiting += [(f"{field}.{_shown(key)}" if field else _shown(key), item) for key, item in found.items()]
-            waiting += [(f"{field}.{_shown(key)}", key) for key in found]
+            waiting += [((*path, _shown(key)), part) for key, item in found.items() for part in (key, item)]
         elif isinstance(found, list):
-            waiting += [(f"{field}.{index}" if field else str(index), item) for index, item in enumerate(found)]
-        elif problem := _problem(found):
-            where = field.strip(".")
-            raise BadInput(f"{where}: {problem}.", field=where)
+            waiting += [((*path, str(index)), item) for index, item in enumerate(found)]
 
 
-def _problem(value: object) -> str:
+def _problem(value: object, depth: int) -> str:
+    if depth > _MAX_DEPTH:
+        return f"nested more than {_MAX_DEPTH} levels deep"
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN and infinities are no JSON numbers"
     if isinstance(value, str) and _shown(value) != value:

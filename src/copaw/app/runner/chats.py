@@ -119,7 +119,9 @@ class ChatBook:
         """Remove chats; unknown ids are passed over."""
         gone = [chat for chat_id in chat_ids if (chat := self._chats.pop(chat_id, None)) is not None]
         for chat in gone:
-            self._by_session.pop((chat.session_id, chat.user_id, chat.channel), None)
+            key = (chat.session_id, chat.user_id, chat.channel)
+            if self._by_session.get(key) == chat.id:
+                del self._by_session[key]
         if gone:
             self._changed()
         return gone

@@ -113,7 +113,7 @@ def _entry(item: Any, position: int) -> Entry:
     message, marks = item if isinstance(item, list) and len(item) == 2 else (item, [])
     valid = (
         isinstance(message, dict)
-        and isinstance(message.get("content"), str | list)
+        and _are_blocks(message.get("content"))
         and message.get("role") in ("user", "assistant", "system")
         and isinstance(message.get("name"), str)
         and isinstance(marks, list)
@@ -121,3 +121,9 @@ def _entry(item: Any, position: int) -> Entry:
     if not valid:
         raise ValueError(f"agent.memory.content[{position}] is not a message")
     return message, marks
+
+
+def _are_blocks(content: Any) -> bool:
+    if isinstance(content, list):
+        return all(isinstance(block, dict) and isinstance(block.get("source") or {}, dict) for block in content)
+    return isinstance(content, str)

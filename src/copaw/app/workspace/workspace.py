@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from copaw.aiokits.lease import Gate, Lease, LeaseSet
+from copaw.app.workspace.stall import StallReport
 from copaw.app.workspace.state import FINAL, WorkspaceState, checked
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import EndReason
@@ -51,7 +52,7 @@ class Workspace:
     ) -> None:
         self.snapshot = snapshot
         self.generation = generation
-        self.leases = LeaseSet()
+        self.leases = LeaseSet(asyncio.get_running_loop().time)
         self.state = WorkspaceState.BUILDING
         self.clock = clock
         self.created_at = clock()
@@ -194,18 +195,34 @@ class Workspace:
 
     async def _wait_for_drain(self) -> EndReason | None:
         """Wait until no lease is left (``None``), or say why waiting has ended."""
-        grace_s = None
-        if self.drain_deadline is not None and self.retired_at is not None:
-            grace_s = self.drain_deadline - self.retired_at
+        loop = asyncio.get_running_loop()
+        grace_s = self._grace_s()
+        deadline = None if grace_s is None else loop.time() + grace_s
+        stalls = StallReport(self.name)
         empty = asyncio.ensure_future(self.leases.wait_empty())
         waits: set[asyncio.Future[Any]] = {empty, self._expire_reason}
         try:
-            await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-            if not len(self.leases):
-                return None
-            return self._expire_reason.result() if self._expire_reason.done() else EndReason.RELOAD_GRACE_EXPIRED
+            while True:
+                limits = (
+                    None if deadline is None else deadline - loop.time(),
+                    stalls.next_in(self.leases, loop.time()),
+                )
+                timeout_s = min((limit for limit in limits if limit is not None), default=None)
+                await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                if not len(self.leases):
+                    return None
+                if self._expire_reason.done():
+                    return self._expire_reason.result()
+                if deadline is not None and loop.time() >= deadline:
+                    return EndReason.RELOAD_GRACE_EXPIRED
+                stalls.report(self.leases, loop.time())
         finally:
             empty.cancel()
+
+    def _grace_s(self) -> float | None:
+        if self.drain_deadline is None or self.retired_at is None:
+            return None
+        return self.drain_deadline - self.retired_at
 
     async def _emptied(self, timeout_s: float) -> bool:
         try:
