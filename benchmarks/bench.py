@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import processes
-from benchmarks.client import Failed, Target, call, chat
+from benchmarks import home, processes
+from benchmarks.client import Target, chat
 from benchmarks.results import FLOOR, SUBJECT, Results
-
-PROVIDER = "copaw-bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. :param rounds: how often; the median of the rounds is the result."""
+    """How much is measured.
+
+    :param rounds: how often; the result is the median over the rounds.
+    :param starts: of each server, besides those that serve the other groups.
+    :param many_agents: whether a home of 200 agents is measured too.
+    """
 
     rounds: int
     starts: int
@@ -28,14 +31,13 @@ class Scale:
     tokens: int
     chats: int
     tasks: int
-    memory_chats: int
     agents: int
     reload_s: float
     many_agents: bool
 
 
-FULL = Scale(5, 3, 9, 60, 1500, 200, 250, 200, 20, 4.0, many_agents=True)
-QUICK = Scale(3, 1, 5, 30, 600, 100, 120, 200, 10, 1.5, many_agents=False)
+FULL = Scale(5, 2, 9, 60, 1500, 250, 250, 20, 4.0, many_agents=True)
+QUICK = Scale(3, 0, 5, 30, 600, 100, 100, 10, 1.5, many_agents=False)
 
 
 @dataclass
@@ -56,16 +58,23 @@ class Bench:
 
     @property
     def home(self) -> Path:
-        """A home that is kept for the whole run, configured for the model server."""
+        """The home of the server that the HTTP groups measure."""
         if self._home is None:
-            self._home = self.stack.enter_context(processes.temporary_home())
+            self._home = self.new_home()
         return self._home
 
+    def new_home(self, further_agents: int = 0) -> Path:
+        """A home that is removed at the end."""
+        directory = self.stack.enter_context(processes.temporary_home())
+        home.make(directory, self.model_url, further_agents)
+        return directory
+
     def add(self, name: str, target: Target, *values: float) -> None:
+        """Record samples."""
         self.results.add(name, target.name, *values)
 
     async def targets(self) -> list[Target]:
-        """The servers that are measured over HTTP, started when first asked for."""
+        """The servers that the HTTP groups measure, the subject first; started when first asked for."""
         if not self._targets:
             self._targets = [self.subject] if self.subject else await self._start_targets()
             for target in self._targets:
@@ -77,29 +86,31 @@ class Bench:
         return (await self.targets())[0]
 
     async def _start_targets(self) -> list[Target]:
-        targets = [await self.start(SUBJECT, self.stack)]
-        return [*targets, await self.start(FLOOR, self.stack)] if self.with_floor else targets
+        names = (SUBJECT, FLOOR) if self.with_floor else (SUBJECT,)
+        return [await self.start(name, self.stack) for name in names]
 
     async def start(self, name: str, stack: ExitStack) -> Target:
-        """Start a server of ours and record how long that took, and its memory."""
+        """Start a server of ours; its times and its memory are samples."""
+        directory = self.home
         begun = time.monotonic()
-        running = (
-            processes.copaw_server(self.home) if name == SUBJECT else processes.floor_server(self.home, self.model_url)
-        )
-        target, answered_s = stack.enter_context(running)
-        if name == SUBJECT:
-            new = not (self.home / "configured").exists()
+        ours = name == SUBJECT
+        running = processes.copaw_server(directory) if ours else processes.floor_server(directory, self.model_url)
+        target, answered_s = await asyncio.to_thread(stack.enter_context, running)
+        if ours:
             await until_ready(target)
-            if new:
-                await configure(target, self.model_url)
-                (self.home / "configured").touch()
-                return target  # its start made a home and is no sample
         assert target.pid is not None
+        ready_s = time.monotonic() - begun
         self.add("start.healthz", target, answered_s)
         self.add("memory.idle", target, processes.memory_mb(target.pid))
-        await chat(target, "say ready")
-        self.add("start.ready", target, time.monotonic() - begun)
+        self.add("start.ready", target, ready_s + await seconds_of(chat(target, "say ready")))
         return target
+
+
+async def seconds_of(work: Awaitable[object]) -> float:
+    """How long it takes."""
+    begun = time.monotonic()
+    await work
+    return time.monotonic() - begun
 
 
 async def until_ready(target: Target) -> None:
@@ -114,33 +125,10 @@ async def warm_up(target: Target) -> None:
         await chat(target, "tokens 20")
 
 
-async def configure(target: Target, model_url: str) -> None:
-    """Let every agent of a server use the model server."""
-    spec = {"id": PROVIDER, "name": "Benchmarks", "models": [{"id": "scripted", "name": "scripted"}]}
-    await call(target, "POST", "/api/models/custom-providers", {**spec, "default_base_url": model_url})
-    await call(target, "PUT", f"/api/models/{PROVIDER}/config", {"api_key": "none", "base_url": model_url})
-    slot = {"provider_id": PROVIDER, "model": "scripted", "scope": "global"}
-    await call(target, "PUT", "/api/models/active", slot)
-    await until_model(target)
-
-
-async def until_model(target: Target) -> None:
-    """Wait until the agent answers with the model server's words."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if (await chat(target, "tokens 1")).model_at:
-                return
-        except Failed as error:
-            print(error, file=sys.stderr)
-        await asyncio.sleep(0.1)
-    raise Failed(f"{target.base_url} did not take up the model server; is another model chosen for its agent?")
-
-
 @contextmanager
-def timed(label: str) -> Iterator[None]:
-    """Tell on stderr what is being measured, and how long it took."""
+def told(what: str) -> Iterator[None]:
+    """Tell on stderr what is being measured, and how long that took."""
     begun = time.monotonic()
-    print(f"{label} ...", end=" ", flush=True, file=sys.stderr)
+    print(f"{what:12}", end=" ", flush=True, file=sys.stderr)
     yield
-    print(f"{time.monotonic() - begun:.1f} s", file=sys.stderr)
+    print(f"{time.monotonic() - begun:6.1f} s", file=sys.stderr)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -59,3 +64,20 @@ def test_a_dependency_has_an_upper_bound(text: str) -> None:
     requirement = Requirement(text)
     # Time zone data counts by years and breaks nobody.
     assert requirement.name == "tzdata" or any(bound.operator in ("<", "==") for bound in requirement.specifier)
+
+
+def test_whatever_the_source_imports_is_a_declared_dependency() -> None:
+    declared = {Requirement(text).name for text in RUNTIME}
+    providers = packages_distributions()
+    used = {name for path in (ROOT / "src").rglob("*.py") for name in _imports(path)}
+    third_party = {name for name in used if name not in sys.stdlib_module_names and name != "copaw"}
+    missing = {name for name in third_party if not declared & set(map(canonicalize_name, providers.get(name, [name])))}
+    assert missing == set()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]

@@ -125,7 +125,7 @@ class Pool(Generic[K, V]):
     def peek(self, key: K) -> V | None:
         """What is open under ``key`` now, without taking hold of it."""
         entry = self._entries.get(key)
-        if entry is None or entry.closing or not entry.value.done() or entry.value.cancelled():
+        if entry is None or entry.closing or not entry.value.done():
             return None
         return entry.value.result() if entry.value.exception() is None else None
 
@@ -188,23 +188,18 @@ class _Entry(Generic[K, V]):
     async def _own(self, open_: Callable[[], AbstractAsyncContextManager[V]]) -> None:
         async with open_() as value:
             self.pool.opened += 1
-            try:
-                if not self.value.cancelled():
-                    self.value.set_result(value)
-                await self._unused.wait()
-            finally:
-                self.pool.closed += 1
+            self.value.set_result(value)
+            await self._unused.wait()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         self.pool._forget(self)
         if not self.value.done():
             self.pool.failed += 1
-            if error is None:
-                self.value.cancel()
-            else:
-                self.value.set_exception(error)
-                self.value.exception()  # seen, even if every waiter has gone meanwhile
-        elif error is not None:
-            logger.error("pool %s: %r did not close cleanly: %s", self.pool.name, self.key, error, exc_info=error)
+            self.value.set_exception(error or PoolClosed(f"pool {self.pool.name}: opening {self.key!r} was given up"))
+            self.value.exception()  # seen, even if every waiter has gone meanwhile
+        else:
+            self.pool.closed += 1
+            if error is not None:
+                logger.error("pool %s: %r did not close cleanly: %s", self.pool.name, self.key, error, exc_info=error)
         self.ended.set()

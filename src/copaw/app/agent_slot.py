@@ -17,6 +17,7 @@ from copaw.aiokits.lease import NO_LABELS, Lease
 from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import AgentSnapshot, Workspace
+from copaw.app.workspace.observer import LifecycleObserver, NoObserver
 from copaw.app.workspace.outcome import Outcome, ReloadOutcome, Waiters
 from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.workspace.workspace import OpenResources
@@ -44,6 +45,7 @@ class AgentSlot:
         tracker: TaskTracker,
         settings: SlotSettings,
         ingress: Ingress | None = None,
+        observer: LifecycleObserver | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.tracker = tracker
@@ -57,6 +59,7 @@ class AgentSlot:
         self._changed_fields = changed_fields
         self._settings = settings
         self._ingress = ingress or NoIngress()
+        self._observer = observer or NoObserver()
         self._generation = 0
         self._stop_reason: EndReason | None = None
         self._stops = 0
@@ -251,6 +254,7 @@ class AgentSlot:
     def _closed(self, workspace: Workspace) -> None:
         self.draining.pop(workspace.generation, None)
         self._drained.set()
+        self._observer.closed(workspace)
         logger.info("agent %s: generation %d closed", self.agent_id, workspace.generation)
 
     def _stop(self, reason: EndReason) -> None:
@@ -274,6 +278,7 @@ class AgentSlot:
             "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, outcome, generation, duration * 1e3,
             f", changed {', '.join(changed)}" if changed else "", f": {error}" if error else "",
         )  # fmt: skip
+        self._observer.reloaded(self.agent_id, report)
         self._waiters.answer(revision, report)
 
     # -- the end -------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from pathlib import Path
 
 from copaw.config.store import ConfigStore
@@ -61,12 +62,22 @@ class ConfigWatcher:
         from watchfiles import awatch
 
         directories = await asyncio.to_thread(_existing, {path.parent for path in targets})
-        self.armed.set()
-        async for changes in awatch(
-            *directories, watch_filter=None, debounce=SETTLE_MS, stop_event=self._moved, recursive=False
-        ):
-            for path in {Path(name) for _, name in changes} & targets.keys():
-                await self._reread(path, targets[path])
+        changes = awatch(*directories, watch_filter=None, debounce=SETTLE_MS, stop_event=self._moved, recursive=False)
+        async with aclosing(changes):
+            following = asyncio.ensure_future(anext(changes, None))
+            try:
+                await asyncio.sleep(0)  # The first step of the generator arms it.
+                self.armed.set()
+                # Whatever was edited while nothing was armed would otherwise go unnoticed.
+                for path, agent_id in targets.items():
+                    await self._reread(path, agent_id)
+                while (found := await following) is not None:
+                    for path in {Path(name) for _, name in found} & targets.keys():
+                        await self._reread(path, targets[path])
+                    following = asyncio.ensure_future(anext(changes, None))
+            finally:
+                following.cancel()
+                await asyncio.wait([following])
 
     async def _reread(self, path: Path, agent_id: str | None) -> None:
         try:

@@ -11,6 +11,7 @@ from copaw.app.agent_slot import AgentSlot
 from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import Workspace
+from copaw.app.workspace.observer import LifecycleObserver
 from copaw.app.workspace.outcome import Outcome, ReloadOutcome
 from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.workspace.workspace import OpenResources
@@ -36,12 +37,14 @@ class MultiAgentManager:
         changed_fields: Changed = lambda _old, _new: [],
         settings: SlotSettings | None = None,
         make_ingress: Callable[[str], Ingress] = lambda _agent_id: NoIngress(),
+        observer: LifecycleObserver | None = None,
     ) -> None:
         self._read_snapshot = read_snapshot
         self._open_resources = open_resources
         self._changed_fields = changed_fields
         self._settings = settings or SlotSettings()
         self._make_ingress = make_ingress
+        self._observer = observer
         self._slots: dict[str, AgentSlot] = {}
         self.closing = False
 
@@ -60,8 +63,13 @@ class MultiAgentManager:
                 tracker=TaskTracker(agent_id),
                 settings=self._settings,
                 ingress=self._make_ingress(agent_id),
+                observer=self._observer,
             )
         return self._slots[agent_id].request()
+
+    def knows(self, agent_id: str) -> bool:
+        """Whether this agent was started once."""
+        return agent_id in self._slots
 
     def slot(self, agent_id: str) -> AgentSlot:
         """The slot of an agent that was started once.

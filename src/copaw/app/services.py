@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from copaw.aiokits.keyed import KeyedLocks
+from copaw.aiokits.tasks import TaskOwner
+from copaw.app.agent_sync import AgentSync
 from copaw.app.background.service import TaskService
 from copaw.app.background.store import MemoryTaskStore
+from copaw.app.config_watch import ConfigWatcher
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.generation import Generations
+from copaw.app.metrics import LifecycleMetrics
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.push_messages import PushMessages
@@ -35,6 +39,7 @@ class Services:
     """What routers and the command line's server work with.
 
     :param ready: set when every agent that is enabled serves, or it is known why one does not.
+    :param watching: set while edits of configuration files on disk are noticed.
     """
 
     paths: Paths
@@ -49,7 +54,9 @@ class Services:
     chats: ChatBooks
     push: PushMessages
     locks: KeyedLocks
+    metrics: LifecycleMetrics
     ready: asyncio.Event
+    watching: asyncio.Event
     shutdown_grace_s: float
 
     async def drain(self) -> None:
@@ -74,14 +81,20 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
     secrets = SecretFiles(paths.secret_dir)
     providers = ProviderStore(SecretFiles(paths.providers_dir))
     await asyncio.to_thread(providers.load)
-    locks, push, registry = KeyedLocks(), PushMessages(), LazyRegistry(providers)
+    locks, push, registry, metrics = KeyedLocks(), PushMessages(), LazyRegistry(providers), LifecycleMetrics()
     generations = Generations(
         paths=paths, config=config, providers=providers, models=registry.get, locks=locks, push=push
     )
     manager = MultiAgentManager(
-        read_snapshot=generations.read, open_resources=generations.open, changed_fields=generations.changed
+        read_snapshot=generations.read,
+        open_resources=generations.open,
+        changed_fields=generations.changed,
+        observer=metrics,
     )
+    metrics.watch(manager)
     chats = ChatBooks(lambda agent_id: generations.files(agent_id).chats_file)
+    sync = AgentSync(config, manager)
+    watcher = ConfigWatcher(config, paths.config_file, agent_changed=sync.sync, root_changed=sync.sync_all)
     services = Services(
         paths=paths,
         secrets=secrets,
@@ -95,17 +108,20 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
         chats=chats,
         push=push,
         locks=locks,
+        metrics=metrics,
         ready=asyncio.Event(),
+        watching=watcher.armed,
         shutdown_grace_s=shutdown_grace_s,
     )
-    starting = asyncio.create_task(_start_agents(services), name="start-agents")
+    owner = TaskOwner("services")
+    owner.spawn(_start_agents(services), "start-agents")
+    owner.spawn(watcher.run(), "watch-config")
     try:
         yield services
     finally:
         # Ordered: no new work, drain and end what runs, record how it ended, write what is unwritten, close clients.
         await services.drain()
-        starting.cancel()
-        await asyncio.wait([starting])
+        await owner.aclose()
         await services.tasks.aclose()
         await chats.flush()
         await registry.aclose()

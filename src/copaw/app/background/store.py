@@ -1,97 +1,88 @@
-"""The ledger of background tasks: the port and its twin in memory."""
+"""The port of the task ledger. Its twins: :mod:`memory_store` for tests, :mod:`sql_store` for servers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from copaw.errors import NotFound
-from copaw.ports import Json
-
-
-class TaskState(StrEnum):
-    """How far a task has come. Terminal states never change again."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    TIMED_OUT = "timed_out"
-    INTERRUPTED = "interrupted"
-
-    @property
-    def terminal(self) -> bool:
-        return self not in (TaskState.QUEUED, TaskState.RUNNING, TaskState.CANCELLING)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
-    """One row. Times in seconds since the epoch.
-
-    :param result: the last event of the run, normally its response object.
-    :param end_reason: the recorded cause if the run was ended.
-    """
-
-    id: str
-    agent_id: str
-    session_id: str
-    user_id: str
-    state: TaskState
-    created_at: float
-    timeout_s: float
-    started_at: float | None = None
-    ended_at: float | None = None
-    generation: int | None = None
-    end_reason: str | None = None
-    result: Json | None = None
+from copaw.app.background.records import EventChunk, TaskPage, TaskQuery, TaskRecord, TaskState
+from copaw.errors import Conflict, NotFound
 
 
 class TaskStore(Protocol):
-    """Where tasks are remembered. A task is accepted when :meth:`add` has returned."""
+    """Where tasks are remembered. Every write is there, as a whole, when its method returns.
 
-    async def add(self, record: TaskRecord) -> None: ...
+    Every method raises :class:`~copaw.errors.Unavailable` when the store cannot be used at the moment.
+    """
+
+    async def add(self, record: TaskRecord) -> TaskRecord:
+        """Accept a task. The record that has the same idempotency key, if there is one, is answered instead.
+
+        :raises Conflict: that one was asked for with another body.
+        """
 
     async def get(self, task_id: str) -> TaskRecord:
         """:raises NotFound: no such task."""
 
-    async def advance(self, task_id: str, state: TaskState, **fields: Any) -> TaskRecord:
-        """Move a task on. A terminal record is returned as it is: the first end stays."""
+    async def advance(
+        self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
+    ) -> TaskRecord:
+        """Move a task on if the state it is in allows that, and answer the record as it is then.
+
+        :param chunks: events that are stored together with the move, or not at all.
+        :param fields: further fields of the record that change with the state.
+        :raises NotFound: no such task.
+        """
+
+    async def annotate(self, task_id: str, **fields: Any) -> None:
+        """Change what is not part of a task's outcome: its callback's delivery, ``retried_as``."""
+
+    async def list(self, query: TaskQuery) -> TaskPage:
+        """:raises BadInput: the cursor is none."""
+
+    async def delete(self, task_id: str) -> None:
+        """Forget a task and its events.
+
+        :raises NotFound: no such task. :raises Conflict: it has not ended.
+        """
+
+    async def add_events(self, chunks: Sequence[EventChunk]) -> None:
+        """Store events of any tasks, all or none. A chunk that is there already is left as it is."""
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[EventChunk]:
+        """At most ``limit`` chunks that hold events above ``after``, in order."""
+
+    async def unfinished(self, owner: str) -> list[TaskRecord]:
+        """The owner's tasks that have not ended, oldest first."""
+
+    async def resumable(self, owner: str) -> list[TaskRecord]:
+        """The owner's tasks that were interrupted, shall be resumed and were not yet."""
+
+    async def resume(self, old_id: str, new: TaskRecord) -> bool:
+        """Add ``new`` as what becomes of ``old_id``, in one write. ``False`` if that was done before."""
+
+    async def callbacks_pending(self, owner: str) -> list[TaskRecord]:
+        """The owner's tasks that have ended and whose callback is not delivered."""
+
+    async def trim(self, keep: int, ended_before: float) -> int:
+        """Forget tasks that ended before that time, and the oldest ended ones above ``keep``. Answers how many."""
+
+    async def aclose(self) -> None: ...
 
 
-class MemoryTaskStore:
-    """Keeps tasks in memory, the finished ones up to a number.
+def not_found(task_id: str) -> NotFound:
+    return NotFound(f"Task {task_id} not found. `copaw tasks list` shows the tasks there are.")
 
-    :param keep_finished: how many finished tasks are remembered.
-    """
 
-    def __init__(self, keep_finished: int = 1000) -> None:
-        self._records: dict[str, TaskRecord] = {}
-        self._finished: dict[str, None] = {}
-        self._keep_finished = keep_finished
+def not_ended(record: TaskRecord) -> Conflict:
+    return Conflict(f"Task {record.id} is {record.state}; cancel it or wait for its end first.")
 
-    async def add(self, record: TaskRecord) -> None:
-        self._records[record.id] = record
 
-    async def get(self, task_id: str) -> TaskRecord:
-        try:
-            return self._records[task_id]
-        except KeyError:
-            raise NotFound(f"Task {task_id} not found") from None
-
-    async def advance(self, task_id: str, state: TaskState, **fields: Any) -> TaskRecord:
-        record = await self.get(task_id)
-        if record.state.terminal:
-            return record
-        record = self._records[task_id] = replace(record, state=state, **fields)
-        if state.terminal:
-            self._finished[task_id] = None
-            self._trim()
-        return record
-
-    def _trim(self) -> None:
-        while len(self._finished) > self._keep_finished:
-            oldest = next(iter(self._finished))
-            del self._finished[oldest], self._records[oldest]
+def same_request(known: TaskRecord, asked: TaskRecord) -> TaskRecord:
+    """:raises Conflict: the key was used for another request."""
+    if known.body_hash != asked.body_hash:
+        raise Conflict(
+            f"Idempotency-Key '{asked.idempotency_key}' was used for task {known.id} with another body. "
+            "Use a new key for a new request."
+        )
+    return known

@@ -63,3 +63,9 @@ async def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     return {"status": "ready" if ready else "starting", "agents": states}
+
+
+@probes.get("/metrics")
+async def metrics(services: ServicesDep) -> Response:
+    """Counts and gauges in Prometheus's text format."""
+    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

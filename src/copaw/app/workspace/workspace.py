@@ -60,7 +60,7 @@ class Workspace:
         self.retired_at: float | None = None
         self.drain_deadline: float | None = None
         self.error: BaseException | None = None
-        self.expired_leases: list[str] = []
+        self.expired_causes: list[str] = []
         self._open_resources = open_resources
         self._unwind_s = unwind_s
         self._runner: TurnRunner | None = None
@@ -182,13 +182,13 @@ class Workspace:
         if reason is None:
             return
         left = list(self.leases)
-        self.expired_leases = [f"{lease.kind} {lease.key}" for lease in left]
         logger.warning(
             "workspace %s: drain ended by %s with %d leases left: %s",
-            self.name, reason, len(left), ", ".join(self.expired_leases),
+            self.name, reason, len(left), ", ".join(f"{lease.kind} {lease.key}" for lease in left),
         )  # fmt: skip
         for lease in left:
             lease.end(reason)
+        self.expired_causes = [lease.end_reason or reason for lease in left]
         if not await self._emptied(self._unwind_s):
             for lease in self.leases:
                 self._abandon(lease, reason)

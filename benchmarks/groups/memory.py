@@ -1,0 +1,35 @@
+"""Memory after work, and for further agents, of a server that did nothing else before."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from benchmarks.bench import Bench, until_ready, warm_up
+from benchmarks.client import Target, call, chat
+from benchmarks.groups.throughput import chats_in_parallel
+from benchmarks.processes import memory_mb
+from benchmarks.results import FLOOR, SUBJECT
+
+_CHATS = 200
+
+
+async def run(bench: Bench) -> None:
+    for name in (SUBJECT, FLOOR) if bench.with_floor else (SUBJECT,):
+        with ExitStack() as stack:
+            target = await bench.start(name, stack)
+            assert target.pid is not None
+            await chats_in_parallel(target, _CHATS)
+            bench.add("memory.chats", target, memory_mb(target.pid))
+            if name == SUBJECT:
+                await _agents(bench, target, target.pid)
+
+
+async def _agents(bench: Bench, target: Target, pid: int) -> None:
+    await warm_up(target)
+    before = memory_mb(pid)
+    for number in range(bench.scale.agents):
+        await call(target, "POST", "/api/agents", {"name": f"Further {number}"})
+    await until_ready(target)
+    for agent in (await call(target, "GET", "/api/agents"))["agents"]:
+        await chat(target, "say hello", agent_id=agent["id"])
+    bench.add("memory.agent", target, (memory_mb(pid) - before) / bench.scale.agents)

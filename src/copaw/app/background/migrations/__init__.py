@@ -1,0 +1,1 @@
+"""How the ledger's tables came to be. Run at start by :mod:`copaw.app.background.database`."""

@@ -1,0 +1,1 @@
+"""MCP clients: tools of other servers, opened once, shared, kept over every reload."""
