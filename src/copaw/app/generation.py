@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -70,15 +71,23 @@ class Generations:
         await self._config.reread_agent(agent_id)
         if not self._config.ref(agent_id).enabled:
             raise AgentDisabled(agent_id)
-        profile = self._config.agent(agent_id)
-        slot = self._providers.resolve(profile.active_model)
-        files = self.files(agent_id)
-        parts = (config_digest(profile), slot.provider_id, slot.model, str(files.root))
-        return AgentSnapshot(
-            agent_id=agent_id,
-            revision=self._config.revision(agent_id),
-            files=files,
-            profile=profile,
+        return self.snapshot_of(
+            AgentSnapshot(
+                agent_id=agent_id,
+                revision=self._config.revision(agent_id),
+                files=self.files(agent_id),
+                profile=self._config.agent(agent_id),
+                model=ModelSlotConfig(),
+                digest="",
+            )
+        )
+
+    def snapshot_of(self, draft: AgentSnapshot) -> AgentSnapshot:
+        """``draft`` with the model its profile resolves to, and the digest of it all."""
+        slot = self._providers.resolve(draft.profile.active_model)
+        parts = (config_digest(draft.profile), slot.provider_id, slot.model, str(draft.files.root))
+        return replace(
+            draft,
             model=ModelSlotConfig(provider_id=slot.provider_id, model=slot.model),
             digest=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16],
         )

@@ -46,11 +46,12 @@ def _generation(workspace: Workspace) -> Json:
         "serving_since": _iso(workspace.serving_since),
         "retired_at": _iso(workspace.retired_at),
         "drain_deadline": _iso(workspace.drain_deadline),
-        "leases": [_lease(lease) for lease in workspace.leases],
+        "leases": [lease_view(lease) for lease in workspace.leases],
     }
 
 
-def _lease(lease: Lease) -> Json:
+def lease_view(lease: Lease) -> Json:
+    """Who holds a workspace open."""
     now = time.monotonic()
     age_s = now - lease.since
     return {

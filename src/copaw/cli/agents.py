@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import IO, Any
+
 import click
 
 from copaw.cli.context import Root
@@ -103,17 +106,41 @@ def status(root: Root, agent: str | None, as_json: bool, watch: bool, base_url: 
 @agents.command()
 @click.argument("agent")
 @click.option("--wait", is_flag=True, help="Wait until the new generation serves, or has failed.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option(
+    "-f", "--file", "proposal", type=click.File(encoding="utf-8"), help="Fields of agent.json to try with --dry-run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 @_base_url
 @click.pass_obj
-def reload(root: Root, agent: str, wait: bool, as_json: bool, base_url: str | None) -> None:
+def reload(
+    root: Root, agent: str, wait: bool, dry_run: bool, proposal: IO[str] | None, as_json: bool, base_url: str | None
+) -> None:
     """Let an agent take up its configuration in a new generation. Running work is not ended."""
-    outcome = root.client(base_url).reload(agent, wait=wait, timeout_s=RELOAD_TIMEOUT_S)
+    from copaw.cli.status_view import preview_lines, reload_line
+
+    if proposal is not None and not dry_run:
+        raise click.UsageError("--file goes with --dry-run; to apply a configuration, edit agent.json.")
+    client = root.client(base_url)
+    if dry_run:
+        outcome = client.preview_reload(agent, _json_object(proposal))
+    else:
+        outcome = client.reload(agent, wait=wait, timeout_s=RELOAD_TIMEOUT_S)
     if as_json:
         print_json(outcome)
     else:
-        from copaw.cli.status_view import reload_line
-
-        click.echo(reload_line(outcome))
+        click.echo(preview_lines(outcome) if dry_run else reload_line(outcome))
     if outcome.get("outcome") == "failed":
         raise click.exceptions.Exit(1)
+
+
+def _json_object(file: IO[str] | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        value = json.load(file)
+    except ValueError as error:
+        raise click.BadParameter(f"{file.name} is not valid JSON: {error}", param_hint="--file") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter(f"{file.name} does not hold a JSON object.", param_hint="--file")
+    return value

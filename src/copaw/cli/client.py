@@ -58,6 +58,15 @@ class Client:
         path = f"/api/agents/{_quoted(agent_id)}/reload"
         return _object(self.http.call("POST", path, query={"wait": str(wait).lower()}, timeout_s=timeout_s))
 
+    def preview_reload(self, agent_id: str, proposed: Json | None) -> Json:
+        """What a reload would change, for these fields of ``agent.json``."""
+        path = f"/api/agents/{_quoted(agent_id)}/reload"
+        return _object(self.http.call("POST", path, query={"dry_run": "true"}, body=proposed))
+
+    def version(self) -> str:
+        """The version of the server."""
+        return str(_object(self.http.call("GET", "/api/version"))["version"])
+
     # Runs and tasks
 
     def process(self, request: Json, *, timeout_s: float) -> Iterator[Json]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "app": Entry("copaw.cli.app:app", "Run the server."),
     "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),
     "chats": Entry(_CHATS, "List, show, create, rename and delete chats."),
+    "daemon": Entry("copaw.cli.daemon:daemon", "See how an agent is, reload it, read the log."),
     "drill": Entry("copaw.cli.drill.command:drill", "Prove that changing settings does not end running work."),
     "init": Entry("copaw.cli.init:init", "Make the working directory and its first agent."),
     "models": Entry("copaw.cli.models:models", "Choose the model; manage providers, keys and models."),

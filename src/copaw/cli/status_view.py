@@ -129,6 +129,23 @@ def reload_line(outcome: Json) -> str:
     return line
 
 
+def preview_lines(outcome: Json) -> str:
+    """What a reload would do, one line a kind of change."""
+    if outcome.get("error"):
+        return f"would fail: {_error_text(outcome['error'])}"
+    if outcome.get("outcome") == "unchanged":
+        return "would change nothing"
+    kinds = [name for name in ("changed", "rebuilt", "shared", "restarted") if outcome.get(name)]
+    held = outcome.get("draining") or []
+    return "\n".join(
+        [
+            "would swap to a new generation",
+            *(f"  {name}: {', '.join(outcome[name])}" for name in kinds),
+            *(f"  left draining: {lease['kind']} {lease['key']}, {seconds(lease['age_seconds'])} old" for lease in held),
+        ]
+    )
+
+
 def _error_text(error: object) -> str:
     match error:
         case {"message": str(text)}:

@@ -1,13 +1,15 @@
 """What can be seen and done about reloads; health and readiness."""
 
-from typing import Any
+import asyncio
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
 
+from copaw.app.dry_run import dry_run as preview
 from copaw.app.lifecycle_view import lifecycle, reload_outcome
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.utils import REVISION_HEADER
-from copaw.errors import NotFound
+from copaw.errors import BadInput, NotFound
 from copaw.ports import Json
 
 router = APIRouter(tags=["lifecycle"])
@@ -29,14 +31,28 @@ async def agent_lifecycle(agentId: str, services: ServicesDep) -> Json:
 
 
 @agent_router.post("/reload")
-async def reload_agent(agent_id: AgentId, services: ServicesDep, response: Response, wait: bool = False) -> Json:
-    """Apply the agent's configuration as it is now. With ``wait`` the answer is the outcome."""
+async def reload_agent(
+    agent_id: AgentId,
+    services: ServicesDep,
+    response: Response,
+    wait: bool = False,
+    dry_run: bool = False,
+    proposed: Annotated[dict[str, Any] | None, Body()] = None,
+) -> Json:
+    """Apply the agent's configuration as it is now. With ``wait`` the answer is the outcome.
+
+    With ``dry_run`` nothing is done: the answer says what would be, for the fields of ``agent.json`` in the body.
+    """
+    if dry_run:
+        return await preview(services.generations, await services.manager.get_agent(agent_id), proposed)
+    if proposed is not None:
+        raise BadInput("A body is only for ?dry_run=true; change the configuration by its own routes.", field="body")
     pending = services.manager.start_agent(agent_id)
     revision = services.manager.slot(agent_id).wanted
     response.headers[REVISION_HEADER] = str(revision)
     if not wait:
         return {"outcome": "accepted", "revision": revision}
-    return {**reload_outcome(await pending), "revision": revision}
+    return {**reload_outcome(await asyncio.shield(pending)), "revision": revision}
 
 
 @agent_router.post("/generations/{generation}/expire")
