@@ -78,13 +78,6 @@ async def test_abandoning_tells_the_holder_and_releases_for_it() -> None:
     assert (len(leases), leases.statistics().abandoned) == (0, 1)
 
 
-async def test_leaving_the_context_releases_also_after_an_error() -> None:
-    leases = LeaseSet()
-    with pytest.raises(ValueError, match="x"), leases.acquire("command"):
-        raise ValueError("x")
-    assert len(leases) == 0
-
-
 class LeaseMachine(RuleBasedStateMachine):
     """Any order of acquire, child, release, end, abandon and gate changes keeps the books true."""
 

@@ -19,9 +19,8 @@ import enum
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
+from typing import NamedTuple
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 _ids = itertools.count(1)
@@ -40,7 +39,7 @@ class LeaseRefused(RuntimeError):
 
 
 class Lease:
-    """One named hold on a set. Release it exactly once; as a context manager it does so itself."""
+    """One named hold on a set. Release it exactly once."""
 
     __slots__ = (
         "_set", "end_reason", "id", "key", "kind", "labels", "on_abandon", "on_end", "parent",
@@ -88,20 +87,8 @@ class Lease:
         self.on_end = self.on_abandon = None
         self._set._remove(self)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.release()
-
-    def __repr__(self) -> str:
-        return f"<Lease {self.id} {self.kind} {self.key!r} {'released' if self.released else 'live'}>"
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseStatistics:
+class LeaseStatistics(NamedTuple):
     """Counts since the set was made. ``acquired == released + live`` always holds."""
 
     acquired: int
@@ -134,20 +121,14 @@ class LeaseSet:
 
         :raises LeaseRefused: the gate is shut, or admits only children of live leases of this set.
         """
-        if self.gate is not Gate.OPEN:
-            self._check_gate(parent)
+        if self.gate is not Gate.OPEN and (self.gate is Gate.SHUT or parent is None or parent.id not in self._live):
+            raise LeaseRefused(f"gate {self.gate.value}: no further lease, except for children of live ones")
         lease = Lease(self, kind, key, labels, parent)
         if not self._live:
             self._empty.clear()
         self._live[lease.id] = lease
         self.acquired += 1
         return lease
-
-    def _check_gate(self, parent: Lease | None) -> None:
-        if self.gate is Gate.SHUT:
-            raise LeaseRefused("closed: no lease can be taken")
-        if parent is None or parent.id not in self._live:
-            raise LeaseRefused("draining: only work under way can take further leases")
 
     def _remove(self, lease: Lease) -> None:
         del self._live[lease.id]

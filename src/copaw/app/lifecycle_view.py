@@ -31,6 +31,19 @@ def lifecycle(slot: AgentSlot) -> Json:
     }
 
 
+def never_started(agent_id: str, state: str) -> Json:
+    """An agent that has no slot, because nobody started it."""
+    return {
+        "agent_id": agent_id,
+        "state": state,
+        "generation": None,
+        "generations": [],
+        "last_reload": None,
+        "reload_pending": False,
+        "settings": {"reload_grace_seconds": None, "max_draining": None},
+    }
+
+
 def reload_outcome(report: ReloadOutcome) -> Json:
     """A reload's outcome."""
     times = {"requested_at": _iso(report.requested_at), "finished_at": _iso(report.finished_at)}

@@ -141,7 +141,7 @@ def preview_lines(outcome: Json) -> str:
         [
             "would swap to a new generation",
             *(f"  {name}: {', '.join(outcome[name])}" for name in kinds),
-            *(f"  left draining: {lease['kind']} {lease['key']}, {seconds(lease['age_seconds'])} old" for lease in held),
+            *(f"  left draining: {one['kind']} {one['key']}, {seconds(one['age_seconds'])} old" for one in held),
         ]
     )
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 
 from copaw.app.dry_run import dry_run as preview
-from copaw.app.lifecycle_view import lifecycle, reload_outcome
+from copaw.app.lifecycle_view import lifecycle, never_started, reload_outcome
 from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.services import Services
 from copaw.app.utils import REVISION_HEADER
 from copaw.errors import BadInput, NotFound
 from copaw.ports import Json
@@ -19,15 +20,22 @@ probes = APIRouter(tags=["probes"], include_in_schema=False)
 
 @router.get("/lifecycle")
 async def all_lifecycles(services: ServicesDep) -> Json:
-    """Every agent that was started."""
-    return {"agents": [lifecycle(slot) for slot in services.manager.slots()]}
+    """Every agent, in order; those that were deleted but still drain come last."""
+    known = services.config.agent_ids()
+    leaving = [slot.agent_id for slot in services.manager.slots() if slot.agent_id not in known and slot.generations()]
+    return {"agents": [_lifecycle(services, agent_id) for agent_id in (*known, *leaving)]}
 
 
 @agent_router.get("/lifecycle")
 async def agent_lifecycle(agentId: str, services: ServicesDep) -> Json:
     """One agent, also a disabled one."""
-    services.config.ref(agentId)
-    return lifecycle(services.manager.slot(agentId))
+    return _lifecycle(services, agentId)
+
+
+def _lifecycle(services: Services, agent_id: str) -> Json:
+    if services.manager.knows(agent_id):
+        return lifecycle(services.manager.slot(agent_id))
+    return never_started(agent_id, "starting" if services.config.ref(agent_id).enabled else "disabled")
 
 
 @agent_router.post("/reload")
