@@ -97,6 +97,7 @@ class Turn:
 
     :param input: messages as the protocol has them, already validated.
     :param end_reason: answers why the run was asked to end, ``None`` while nobody asked.
+    :param abandoned: whether the run was given up because it would not end; it must not write any more.
     :param progress: notes that something moved.
     :param wait_for_session: queue behind a run of the same session instead of failing with ``SessionBusy``.
     :param environ: variables for child processes, such as who is calling.
@@ -110,6 +111,7 @@ class Turn:
     created_at: int
     end_reason: Callable[[], str | None]
     progress: Callable[[], None]
+    abandoned: Callable[[], bool] = lambda: False
     wait_for_session: bool = False
     on_started: Callable[[], None] = lambda: None
     environ: Mapping[str, str] = field(default_factory=dict)

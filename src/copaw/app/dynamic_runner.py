@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from pathlib import Path
 
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.lease import Lease
@@ -75,14 +76,20 @@ class DynamicMultiAgentRunner:
             async def work(_run: Run, emit: EventSink) -> None:
                 await workspace.runner.run(turn, emit)
 
-            return slot.tracker.start(chat.id, request.session_id, lease, workspace.generation, work)
+            return slot.tracker.start(
+                chat.id,
+                request.session_id,
+                lease,
+                workspace.generation,
+                work,
+                on_abandon=lambda: self._locks.abandon(_session_file(workspace, request), turn.response_id),
+            )
         except BaseException:
             lease.release()
             raise
 
     def _check_idle(self, workspace: Workspace, request: AgentRequest) -> None:
-        files = SessionFiles(workspace.snapshot.files.sessions_dir)
-        if self._locks.locked(files.path(request.user_id, request.session_id)):
+        if self._locks.locked(_session_file(workspace, request)):
             raise SessionBusy(request.session_id)
 
     def _turn(
@@ -102,10 +109,15 @@ class DynamicMultiAgentRunner:
             created_at=now_s(),
             end_reason=lambda: lease.end_reason,
             progress=lease.touch,
+            abandoned=lambda: lease.released,
             wait_for_session=wait_for_session,
             on_started=on_started,
             environ=environ,
         )
+
+
+def _session_file(workspace: Workspace, request: AgentRequest) -> Path:
+    return SessionFiles(workspace.snapshot.files.sessions_dir).path(request.user_id, request.session_id)
 
 
 def _identity(agent_id: str, labels: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ class SessionLocks(Protocol):
 
     def locked(self, key: Path) -> bool: ...
 
-    def hold(self, key: Path) -> AbstractAsyncContextManager[None]: ...
+    def hold(self, key: Path, owner: str) -> AbstractAsyncContextManager[None]: ...
 
 
 class AgentTurnRunner:
@@ -83,7 +83,7 @@ class AgentTurnRunner:
         path = self._sessions.path(turn.user_id, turn.session_id)
         if self._locks.locked(path) and not turn.wait_for_session:
             raise SessionBusy(turn.session_id)
-        async with self._locks.hold(path):
+        async with self._locks.hold(path, turn.response_id):
             turn.on_started()
             state = await asyncio.to_thread(self._sessions.load, path)
             if state.set_aside is not None:
@@ -100,7 +100,7 @@ class AgentTurnRunner:
         memory = InMemoryMemory()
         memory._compressed_summary = state.summary
         memory.content = [(Msg.from_dict(message), marks) for message, marks in state.content]
-        saver = _Saver(self._sessions, state, memory, self._agent_name)
+        saver = _Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
         agent = await self._factory.make(memory, self._make_context(turn), speaker, saver.save, turn.end_reason)
         saver.sys_prompt = agent.sys_prompt
         try:
@@ -118,16 +118,28 @@ class AgentTurnRunner:
 class _Saver:
     """Persists a memory into its session; an entry that did not change keeps the form it was read in."""
 
-    def __init__(self, sessions: SessionFiles, state: SessionState, memory: InMemoryMemory, agent_name: str) -> None:
+    def __init__(
+        self,
+        sessions: SessionFiles,
+        state: SessionState,
+        memory: InMemoryMemory,
+        agent_name: str,
+        abandoned: Callable[[], bool],
+    ) -> None:
         self._sessions = sessions
         self._state = state
         self._memory = memory
         self._agent_name = agent_name
+        self._abandoned = abandoned
         self._known = {message.get("id"): message for message, _ in state.content if message.get("id")}
         self._writing: asyncio.Future[None] | None = None
         self.sys_prompt = ""
 
     async def save(self) -> None:
+        if self._abandoned():
+            # The session belongs to somebody else by now.
+            logger.warning("session file %s: a late save of an abandoned run was dropped", self._state.path)
+            return
         if self._writing is not None and not self._writing.done():
             # A save that was cancelled still writes in its thread; an older state must not land on a newer one.
             await asyncio.wait([self._writing])

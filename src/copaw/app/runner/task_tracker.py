@@ -54,6 +54,7 @@ class Run:
         self.ended_at: float | None = None
         self.end_reason: str | None = None
         self.events: list[Event] = []
+        self.on_abandon: Callable[[], None] = lambda: None
         self._listeners: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -126,6 +127,7 @@ class Run:
 
     def _on_abandon(self) -> None:
         self._close("the run did not end when asked to and was abandoned")
+        self.on_abandon()
 
     def _close(self, why: str) -> None:
         """Give listeners a terminal event if the run itself gave none."""
@@ -157,14 +159,19 @@ class TaskTracker:
         lease: Lease,
         generation: int,
         work: Callable[[Run, EventSink], Coroutine[Any, Any, None]],
+        on_abandon: Callable[[], None] = lambda: None,
     ) -> Run:
-        """Start ``work`` in a task of its own. The run owns ``lease`` from here on and releases it."""
+        """Start ``work`` in a task of its own. The run owns ``lease`` from here on and releases it.
+
+        :param on_abandon: called when the run would not end and was given up.
+        """
         run = Run(key, session_id, lease, generation)
         self._runs[run.id] = run
         self._by_key.setdefault(key, []).append(run)
         run._task = asyncio.create_task(work(run, run.publish), name=f"run:{self.agent_id}:{run.id}")
         # Not a try/finally inside the task: a task that is cancelled before its first step never enters one.
         run._task.add_done_callback(lambda task: self._finished(run, task))
+        run.on_abandon = on_abandon
         lease.bind(run._on_end, run._on_abandon)
         self._on_change(run)
         return run
