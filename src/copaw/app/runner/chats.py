@@ -49,6 +49,7 @@ class ChatBook:
         self._path = path
         self._chats: dict[str, ChatSpec] = {}
         self._by_session: dict[tuple[str, str, str], str] = {}
+        self._stored: dict[str, dict[str, Any]] = {}
         self._extra: dict[str, Any] = {"version": 1}
         self._loaded = False
         self._loading = asyncio.Lock()
@@ -77,6 +78,7 @@ class ChatBook:
 
     def _index(self, chat: ChatSpec) -> None:
         self._chats[chat.id] = chat
+        self._stored[chat.id] = chat.model_dump(mode="json")
         self._by_session.setdefault((chat.session_id, chat.user_id, chat.channel), chat.id)
 
     def select(self, user_id: str | None = None, channel: str | None = None) -> list[ChatSpec]:
@@ -103,10 +105,7 @@ class ChatBook:
         if chat is None:
             name = text.strip().split("\n", 1)[0][:MAX_NAME] or "New Chat"
             chat = ChatSpec(name=name, session_id=session_id, user_id=user_id, channel=channel)
-            self._index(chat)
-        chat.updated_at = _now()
-        self._changed()
-        return chat
+        return self.put(chat)
 
     def put(self, chat: ChatSpec) -> ChatSpec:
         """Add or replace a chat."""
@@ -119,6 +118,7 @@ class ChatBook:
         """Remove chats; unknown ids are passed over."""
         gone = [chat for chat_id in chat_ids if (chat := self._chats.pop(chat_id, None)) is not None]
         for chat in gone:
+            del self._stored[chat.id]
             key = (chat.session_id, chat.user_id, chat.channel)
             if self._by_session.get(key) == chat.id:
                 del self._by_session[key]
@@ -134,7 +134,7 @@ class ChatBook:
     async def _write(self) -> None:
         while self._dirty:
             self._dirty = False
-            body = {**self._extra, "chats": [chat.model_dump(mode="json") for chat in self._chats.values()]}
+            body = {**self._extra, "chats": list(self._stored.values())}
             await asyncio.to_thread(write_json_atomic, self._path, body)
 
     async def flush(self) -> None:
