@@ -162,21 +162,22 @@ class AgentSlot:
             await self._dirty.wait()
             self._dirty.clear()
             if self.current is not None:
-                await self._settle()
+                await self._settle(self.current)
                 await self._hold()
             if self._stop_reason is None:
                 done = await self._apply(may_supersede=superseded < MAX_SUPERSEDED_IN_A_ROW)
                 superseded = 0 if done else superseded + 1
             await self._ingress.apply(self.current.snapshot if self.current is not None else None)
 
-    async def _settle(self) -> None:
+    async def _settle(self, current: Workspace) -> None:
         """Wait a little for more requests, but not for ever."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.settle_max_s
+        settle_s = current.snapshot.profile.running.reload_settle_seconds
+        deadline = loop.time() + max(settle_s, self._settings.settle_max_s)
         while (left := deadline - loop.time()) > 0:
             self._dirty.clear()
             try:
-                async with asyncio.timeout(min(self._settings.settle_s, left)):
+                async with asyncio.timeout(min(settle_s, left)):
                     await self._dirty.wait()
             except TimeoutError:
                 break

@@ -54,9 +54,11 @@ def version(root: Root, agent_id: str) -> None:
 
 
 @daemon.command()
-@click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(min=1), help="How many lines.")
+@click.option("-n", "--lines", default=100, show_default=True, type=int, help="How many lines.")
 def logs(lines: int) -> None:
     """Print the end of the server's log."""
+    if lines < 1:
+        raise click.BadParameter("at least one line", param_hint="--lines")
     path = Paths.from_environment().log_file
     try:
         tail = _tail(path, lines)

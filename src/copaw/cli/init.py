@@ -14,9 +14,9 @@ LANGUAGES = ("en", "zh")
 SECURITY_NOTICE = """\
 Before you go on: agents act with your rights.
 An agent can run shell commands, read and write files and open web pages as the user who starts copaw.
-What it reads (mail, web pages, documents) may try to talk it into something. The tool guard asks before
-dangerous commands, but no filter catches everything. Do not run copaw as root, give agents only the accounts
-they need, and do not open its port to a network you do not trust."""
+What it reads (mail, web pages, documents) may try to talk it into something, and nothing filters what it does.
+Do not run copaw as root, give agents only the accounts they need, and do not open its port to a network you do
+not trust."""
 
 
 @click.command()

@@ -11,9 +11,12 @@ from copaw.config.snapshot import AgentSnapshot
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """Knobs of the reconcile task, in seconds."""
+    """Knobs of the reconcile task, in seconds.
 
-    settle_s: float = 0.05
+    :param settle_max_s: a steady stream of edits is applied after so long, however short their distance.
+    :param unwind_s: how long a run that was asked to end may take before it is abandoned.
+    """
+
     settle_max_s: float = 0.8
     unwind_s: float = DEFAULT_UNWIND_S
 
