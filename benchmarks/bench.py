@@ -115,7 +115,7 @@ async def seconds_of(work: Awaitable[object]) -> float:
 
 async def until_ready(target: Target) -> None:
     """Wait until every agent serves."""
-    while not await asyncio.to_thread(processes.answers, target.port, "/readyz"):
+    while not await asyncio.to_thread(processes.answers, target.port, "/readyz"):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.01)
 
 

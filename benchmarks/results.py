@@ -78,14 +78,12 @@ class Results:
         return path
 
     def _document(self) -> dict[str, Any]:
-        return {
-            name: {
-                "unit": MEASURES[name].unit,
-                "goal": MEASURES[name].goal,
-                **{who: {"median": statistics.median(some), "samples": some} for who, some in by_target.items() if some},
-            }
-            for name, by_target in self._samples.items()
-        }
+        return {name: self._of(MEASURES[name]) for name in self._samples}
+
+    def _of(self, measure: Measure) -> dict[str, Any]:
+        by_target = self._samples[measure.name].items()
+        taken = {who: {"median": statistics.median(some), "samples": some} for who, some in by_target if some}
+        return {"title": measure.title, "unit": measure.unit, "goal": measure.goal, **taken}
 
 
 def _line(title: str, value: str, spread: str, goal: str, met: str, floor: str, ratio: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from benchmarks.bench import Bench
-from benchmarks.client import Connection, Target, call, chat, chat_body, connect, head
+from benchmarks.client import Connection, Failed, Target, call, chat, chat_body, connect, head
 from benchmarks.processes import memory_mb
 
 _LISTENERS = 100
@@ -23,7 +23,7 @@ async def run(bench: Bench) -> None:
     for _ in range(bench.scale.rounds):
         quiet = await _first_event_ms(target, bench.scale.requests)
         # It waits for two seconds after each of its chunks: nothing for the listeners to hear for a while.
-        async with _run(target, "delay 2\ntokens 1000") as session_id, _listeners(target, session_id):
+        async with _run(target, "delay 2\ntokens 1000") as (session_id, _), _listeners(target, session_id):
             beside = await _first_event_ms(target, bench.scale.requests)
         bench.add("listeners.first_event", target, beside / quiet)
     if target.pid is not None:
@@ -36,27 +36,24 @@ async def _first_event_ms(target: Target, requests: int) -> float:
 
 async def _unread_mb(target: Target, pid: int) -> float:
     """Memory for each of them, while a long answer is given that nobody of them reads."""
-    async with _run(target, f"delay 0.001\ntokens {_TOKENS}") as session_id:
+    async with _run(target, f"delay 0.001\ntokens {_TOKENS}") as (session_id, run):
         before = memory_mb(pid)
         async with _listeners(target, session_id, deaf=True):
-            while (await call(target, "POST", _CONSOLE, _reconnect(session_id, peek=True))) is not None:
-                await asyncio.sleep(0.1)
+            await run.closed
             return max(0.0, (memory_mb(pid) - before) / _LISTENERS)
 
 
-def _reconnect(session_id: str, **fields: object) -> dict[str, object]:
-    return {"reconnect": True, "session_id": session_id, "user_id": "bench", "channel": "console", **fields}
-
-
 @asynccontextmanager
-async def _run(target: Target, text: str) -> AsyncIterator[str]:
+async def _run(target: Target, text: str) -> AsyncIterator[tuple[str, Connection]]:
     """A run that goes on during the body, and is stopped then."""
     session_id = f"bench-{uuid.uuid4().hex[:12]}"
     connection, exchange = await connect(target, head(target, "POST", _CONSOLE, chat_body(text, session_id)))
     while not exchange.text_at:
+        if connection.closed.done():
+            raise Failed(f"{target.name}: {bytes(exchange.data[:600])!r}")
         await asyncio.sleep(0.01)
     try:
-        yield session_id
+        yield session_id, connection
     finally:
         chats = await call(target, "GET", "/api/chats?user_id=bench")
         chat_id = next(chat["id"] for chat in chats if chat["session_id"] == session_id)
@@ -66,7 +63,8 @@ async def _run(target: Target, text: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _listeners(target: Target, session_id: str, *, deaf: bool = False) -> AsyncIterator[None]:
-    request = head(target, "POST", _CONSOLE, json.dumps(_reconnect(session_id)).encode())
+    body = {"reconnect": True, "session_id": session_id, "user_id": "bench", "channel": "console"}
+    request = head(target, "POST", _CONSOLE, json.dumps(body).encode())
     opened: list[Connection] = []
     try:
         for _ in range(_LISTENERS):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 
-from benchmarks.bench import Bench, until_ready, warm_up
-from benchmarks.client import Target, call, chat
+from benchmarks.bench import Bench
+from benchmarks.client import Target, call
 from benchmarks.groups.throughput import chats_in_parallel
 from benchmarks.processes import memory_mb
 from benchmarks.results import FLOOR, SUBJECT
@@ -25,11 +26,16 @@ async def run(bench: Bench) -> None:
 
 
 async def _agents(bench: Bench, target: Target, pid: int) -> None:
-    await warm_up(target)
     before = memory_mb(pid)
     for number in range(bench.scale.agents):
         await call(target, "POST", "/api/agents", {"name": f"Further {number}"})
-    await until_ready(target)
-    for agent in (await call(target, "GET", "/api/agents"))["agents"]:
-        await chat(target, "say hello", agent_id=agent["id"])
+    await _until_all_serve(target)
     bench.add("memory.agent", target, (memory_mb(pid) - before) / bench.scale.agents)
+
+
+async def _until_all_serve(target: Target) -> None:
+    while True:
+        agents = (await call(target, "GET", "/api/lifecycle"))["agents"]
+        if all(agent["state"] == "serving" for agent in agents):
+            return
+        await asyncio.sleep(0.05)

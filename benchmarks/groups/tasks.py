@@ -9,7 +9,6 @@ from benchmarks.bench import Bench
 from benchmarks.client import Failed, Target, call, chat_body, exchange, head
 
 _AT_ONCE = 10
-_PENDING = ("pending", "submitted", "running")
 _LOOK_S = 0.005
 
 
@@ -39,9 +38,13 @@ async def _round(target: Target, tasks: int) -> float:
 
 
 async def _end(target: Target, task_id: str) -> None:
-    while (status := await call(target, "GET", f"{target.process_path}/task/{task_id}"))["status"] in _PENDING:
-        await asyncio.sleep(_LOOK_S)
-    if status["status"] == "finished" and status["result"]["status"] == "completed":
-        return
-    if status["status"] != "completed":
-        raise Failed(f"{target.name}: a task ended with {status}")
+    path = f"{target.process_path}/task/{task_id}"
+    while True:
+        status = await call(target, "GET", path)
+        match status:
+            case {"status": "pending" | "submitted" | "running"}:
+                await asyncio.sleep(_LOOK_S)
+            case {"status": "finished", "result": {"status": "completed"}}:
+                return
+            case _:
+                raise Failed(f"{target.name}: a task ended with {status}")

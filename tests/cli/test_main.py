@@ -45,9 +45,9 @@ def test_version_is_told_twice(run) -> None:
 
 
 def test_an_unknown_command_is_wrong_usage(run) -> None:
-    result = run("cron")
+    result = run("nonsense")
     assert result.exit_code == 2
-    assert "No such command 'cron'" in result.stderr
+    assert "No such command 'nonsense'" in result.stderr
 
 
 def test_python_m_copaw_is_the_command() -> None:

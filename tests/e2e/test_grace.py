@@ -39,7 +39,7 @@ async def task_result(server: RunningServer, agent: str, task_id: str) -> dict[s
     async def ended() -> bool:
         nonlocal status
         status = await server.call("GET", f"/agent/process/task/{task_id}", agent_id=agent)
-        assert status["status"] in ("pending", "finished")
+        assert status["status"] in ("pending", "running", "finished")
         return status["status"] == "finished"
 
     await wait_until(ended, what=lambda: str(status))
@@ -65,7 +65,7 @@ async def test_the_end_of_the_grace_period_ends_work_for_its_true_reason(
         assert all(psutil.pid_exists(pid) for pid in pids)
         events = await stream.rest()
         took_s = time.monotonic() - began
-    assert GRACE_S - 1 < took_s < GRACE_S + 3
+    assert GRACE_S - 1 < took_s < GRACE_S + 5
     assert [event for event in events if is_terminal(event)] == events[-1:]
     result = await task_result(server, agent, task_id)
     for last in (events[-1], result):

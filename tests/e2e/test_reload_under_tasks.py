@@ -1,4 +1,4 @@
-"""Ten background tasks and three rounds of changes: every task ends with its own answer, every old generation closes."""
+"""Ten background tasks and three rounds of changes: every task gets its answer, every old generation closes."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ async def round_of_changes(server: RunningServer, number: int) -> None:
     running = await server.call("GET", "/agent/running-config")
     await change(server, "/agent/running-config", {**running, "max_iters": 60 + number})
     files = await server.call("GET", "/agent/system-prompt-files")
-    await change(
-        server, "/agent/system-prompt-files", PROMPT_FILES[:2] if files == PROMPT_FILES else PROMPT_FILES
-    )
+    await change(server, "/agent/system-prompt-files", PROMPT_FILES[:2] if files == PROMPT_FILES else PROMPT_FILES)
     profile = await server.call("GET", "/agents/default")
     await change(server, "/agents/default", {**profile, "description": f"In round {number}."})
     channels = await server.call("GET", "/config/channels")
@@ -101,7 +99,7 @@ async def test_ten_tasks_end_with_their_own_answers_through_three_rounds_of_chan
     try:
         for share, round_number in zip((4, 3, 3), range(1, ROUNDS + 1), strict=True):
             for _ in range(share):
-                task_ids.append(await submit(server, next(numbers)))
+                task_ids += [await submit(server, next(numbers))]
             before = await server.lifecycle()
             held = {lease["task_id"] for one in before["generations"] for lease in one["leases"]}
             await round_of_changes(server, round_number)
@@ -121,7 +119,10 @@ async def test_ten_tasks_end_with_their_own_answers_through_three_rounds_of_chan
         await watching
     answers = [answer_of(watcher.results[task_id]) for task_id in task_ids]
     assert answers == [expected(number) for number in range(1, TASKS + 1)]
-    assert {tuple(states) for states in watcher.states.values()} == {("pending", "finished")}
+    truthful = ["pending", "running", "finished"]
+    for states in watcher.states.values():
+        assert states[-1] == "finished"
+        assert states == [state for state in truthful if state in states], "a state came twice, or out of order"
     assert all(len(watcher.generations[task_id]) == 1 for task_id in task_ids), "a task changed its generation"
     assert len(set.union(*(watcher.generations[task_id] for task_id in task_ids))) >= ROUNDS
     left = await server.drained()

@@ -39,6 +39,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
     """One agent for one turn.
 
     :param schemas: the tools in the model's format, made once for a generation.
+    :param origin: the key of the MCP server that a tool comes from; kept with its calls and results.
     :param save: persists the memory; awaited before every model call, so that whatever the model is told is on disk.
     :param end_reason: why the run was asked to end, if it was.
     """
@@ -53,6 +54,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         memory: InMemoryMemory,
         tools: Mapping[str, Tool],
         schemas: list[Json],
+        origin: Callable[[str], str | None],
         context: ToolContext,
         speaker: Speaker,
         save: Callable[[], Awaitable[None]],
@@ -69,6 +71,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         )
         self._tools = tools
         self._schemas = schemas
+        self._origin = origin
         self._context = context
         self._speaker = speaker
         self._save = save
@@ -93,6 +96,9 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         except asyncio.CancelledError:
             await self.memory.add(self._cut_short(msg))
             raise
+        for block in msg.content:
+            if block["type"] == "tool_use":
+                self._mark(block)
         self._speaker.say(msg.content, last=True)
         if usage is not None:
             self._speaker.usage({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
@@ -111,6 +117,12 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
                 usage = chunk.usage or usage
                 self._speaker.say(chunk.content, last=False)
         return usage
+
+    def _mark(self, block: Json) -> Json:
+        server = self._origin(block["name"])
+        if server is not None:
+            block["mcp_server"] = server
+        return block
 
     def _note(self) -> str:
         reason = self._end_reason()
@@ -136,7 +148,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
                 "name": tool_call["name"],
                 "output": result.content,
             }
-            await self.memory.add(Msg("system", [block], "system"))
+            await self.memory.add(Msg("system", [self._mark(block)], "system"))
             self._speaker.tool_result(dict(tool_call), result.content)
 
     async def _call(self, tool_call: Json) -> ToolResult:

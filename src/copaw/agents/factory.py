@@ -26,21 +26,46 @@ class BoundModel(Protocol):
     def formatter(self) -> FormatterBase: ...
 
 
+class ToolSource(Protocol):
+    """The tools of one generation."""
+
+    def __call__(self) -> Sequence[Tool]:
+        """The tools there are now; the same object until they change."""
+
+    def origin(self, name: str) -> str | None:
+        """The key of the MCP server that a tool comes from; ``None`` for a built-in one."""
+
+
 class AgentFactory:
     """Makes agents of one generation: the model, the tools and their schemas are shared by all of them.
 
     :param bind: answers the model of this generation; asked again for each turn until it once succeeded.
+    :param tools: asked for each turn; schemas are made anew only when the tools changed.
     """
 
     def __init__(
-        self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: Sequence[Tool]
+        self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: ToolSource
     ) -> None:
         self._snapshot = snapshot
         self._bind = bind
         self._bound: BoundModel | None = None
-        self._tools = {tool.name: tool for tool in tools}
-        self._schemas = [schema(tool) for tool in tools]
+        self._source = tools
+        self._offered: Sequence[Tool] = ()
+        self._tools: dict[str, Tool] = {}
+        self._schemas: list[Json] = []
         self._prompt = PromptFiles(snapshot.files.root, snapshot.profile.system_prompt_files)
+
+    def origin(self, name: str) -> str | None:
+        """See :meth:`ToolSource.origin`."""
+        return self._source.origin(name)
+
+    def _look_at_tools(self) -> None:
+        offered = self._source()
+        if offered is not self._offered:
+            # New objects: turns under way keep those they began with.
+            self._tools = {tool.name: tool for tool in offered}
+            self._schemas = [schema(tool) for tool in offered]
+            self._offered = offered
 
     async def bound(self) -> BoundModel:
         """The model.
@@ -65,6 +90,7 @@ class AgentFactory:
         """
         bound = await self.bound()
         prompt = await asyncio.to_thread(self._prompt.read)
+        self._look_at_tools()
         where = environment_section(
             agent_id=context.agent_id,
             workspace_dir=context.workspace_dir,
@@ -80,6 +106,7 @@ class AgentFactory:
             memory=memory,
             tools=self._tools,
             schemas=self._schemas,
+            origin=self.origin,
             context=context,
             speaker=speaker,
             save=save,

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 import copaw
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.logging_setup import configure_logging
+from copaw.app.mcp_server.endpoint import McpEndpoint
 from copaw.app.protocols import ProtocolRoutes
 from copaw.app.routers import (
     agent_files,
@@ -24,10 +25,16 @@ from copaw.app.routers import (
     channels,
     chats,
     console,
+    cron,
+    heartbeat,
     lifecycle,
+    mcp,
+    mcp_endpoint,
+    messages,
     models,
     pages,
     process,
+    tasks,
     version,
 )
 from copaw.app.services import SHUTDOWN_GRACE_S, open_services
@@ -39,7 +46,7 @@ __all__ = ["DynamicMultiAgentRunner", "app", "create_app"]
 
 logger = logging.getLogger(__name__)
 
-AGENT_SCOPED = (agent_settings, agent_files, channels, console, chats, process)
+AGENT_SCOPED = (agent_settings, agent_files, channels, console, cron, heartbeat, mcp, messages, chats, process)
 """Routers that also exist below ``/api/agents/{agentId}``."""
 
 
@@ -72,9 +79,10 @@ def _add_routes(application: FastAPI) -> None:
     api.include_router(lifecycle.agent_router)
     for module in AGENT_SCOPED:
         api.include_router(module.router, prefix="/agents/{agentId}")
-    for module in (*AGENT_SCOPED, agents, models, version, lifecycle):
+    for module in (*AGENT_SCOPED, agents, models, tasks, version, lifecycle):
         api.include_router(module.router)
     application.include_router(lifecycle.probes)
+    application.include_router(mcp_endpoint.router)
     application.include_router(api)
     application.include_router(pages.router)
 
@@ -87,8 +95,11 @@ async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[dict[st
         services = await stack.enter_async_context(open_services(paths, shutdown_grace_s=grace_s))
         protocols = ProtocolRoutes(services.runner)
         stack.push_async_callback(protocols.aclose)
+        endpoint = McpEndpoint(services)
+        stack.push_async_callback(endpoint.aclose)
         application.state.services = services
         application.state.protocols = protocols
+        application.state.mcp_endpoint = endpoint
         # For the server: what to await on SIGTERM, before it closes anything.
         yield {"drain": services.drain}
 

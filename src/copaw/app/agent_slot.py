@@ -61,6 +61,8 @@ class AgentSlot:
         self._ingress = ingress or NoIngress()
         self._observer = observer or NoObserver()
         self._generation = 0
+        self._candidate: Workspace | None = None
+        self._superseded = 0
         self._stop_reason: EndReason | None = None
         self._stops = 0
         self._requested_at = 0.0
@@ -130,6 +132,9 @@ class AgentSlot:
         self._stop_reason = stop_reason
         outcome = self._waiters.add(self.wanted)
         self._dirty.set()
+        if self._candidate is not None and (stop_reason is not None or self._may_supersede):
+            # It would be discarded once it is ready; it may take long, or for ever, to get there.
+            self._candidate.give_up()
         if stop_reason is not None:
             self._stops += 1
             self._stop(stop_reason)
@@ -157,7 +162,6 @@ class AgentSlot:
     # -- the reconcile task ----------------------------------------------------------------------------------
 
     async def _reconcile(self) -> None:
-        superseded = 0
         while True:
             await self._dirty.wait()
             self._dirty.clear()
@@ -165,8 +169,7 @@ class AgentSlot:
                 await self._settle(self.current)
                 await self._hold()
             if self._stop_reason is None:
-                done = await self._apply(may_supersede=superseded < MAX_SUPERSEDED_IN_A_ROW)
-                superseded = 0 if done else superseded + 1
+                await self._apply()
             await self._ingress.apply(self.current.snapshot if self.current is not None else None)
 
     async def _settle(self, current: Workspace) -> None:
@@ -195,15 +198,21 @@ class AgentSlot:
     def _max_draining(self) -> int:
         return self.current.snapshot.profile.running.max_draining if self.current is not None else 1
 
-    async def _apply(self, *, may_supersede: bool) -> bool:
-        """Apply the configuration as it is now. ``False`` if the candidate was discarded for a newer wish."""
+    @property
+    def _may_supersede(self) -> bool:
+        return self._superseded < MAX_SUPERSEDED_IN_A_ROW
+
+    async def _apply(self) -> None:
+        """Apply the configuration as it is now, unless something newer is wanted by the time it could be."""
         self._dirty.clear()
         revision, stops = self.wanted, self._stops
         try:
             snapshot = await self._read_snapshot(self.agent_id)
-            if stops == self._stops and self._is_current(snapshot):
+            if stops != self._stops:
+                return
+            if self._is_current(snapshot):
                 self._finish(revision, Outcome.UNCHANGED)
-                return True
+                return
             candidate = await self._build(snapshot)
         except Exception as error:  # supervisor of builds: a failed build is an outcome
             logger.warning(
@@ -214,13 +223,14 @@ class AgentSlot:
             )
             if stops == self._stops:
                 self._finish(revision, Outcome.FAILED, error=_sentence(error))
-            return True
-        if stops != self._stops or (self.wanted != revision and may_supersede):
+            return
+        stopped = stops != self._stops
+        if stopped or (self.wanted != revision and self._may_supersede):
             logger.info("agent %s: candidate %d is superseded", self.agent_id, candidate.generation)
-            await candidate.discard()
-            return False
+            self._superseded += not stopped
+            await self._discard(candidate)
+            return
         self._swap(revision, candidate)
-        return True
 
     def _is_current(self, snapshot: AgentSnapshot) -> bool:
         return self.current is not None and self.current.snapshot.digest == snapshot.digest
@@ -229,16 +239,25 @@ class AgentSlot:
         """Start a candidate. If that fails or is cancelled, nothing of it is left."""
         candidate = Workspace(snapshot, self._generation + 1, self._open_resources, unwind_s=self._settings.unwind_s)
         candidate.start()
+        self._candidate = candidate
         try:
-            await candidate.wait_ready()
-        except BaseException:
-            await candidate.discard()
+            async with asyncio.timeout(self._settings.build_s) as limit:
+                await candidate.wait_ready()
+        except BaseException as error:
+            await self._discard(candidate)
+            if limit.expired():
+                raise TimeoutError(f"the start took longer than {self._settings.build_s:g} s") from error
             raise
         return candidate
 
+    async def _discard(self, candidate: Workspace) -> None:
+        # It stays the candidate while it closes, so that a shutdown that breaks in here waits for it too.
+        await candidate.discard()
+        self._candidate = None
+
     def _swap(self, revision: int, candidate: Workspace) -> None:
         """Put the candidate in place. One synchronous step: nobody can look in between."""
-        old, self.current = self.current, candidate
+        old, self.current, self._candidate = self.current, candidate, None
         self._generation = candidate.generation
         candidate.serve()
         changed = self._changed_fields(old.snapshot, candidate.snapshot) if old is not None else []
@@ -273,7 +292,7 @@ class AgentSlot:
         generation = self.current.generation if self.current is not None else 0
         duration = now - self._requested_at
         report = ReloadOutcome(outcome, generation, self._requested_at, now, duration, changed or [], error)
-        self.applied, self._requested_at = revision, now
+        self.applied, self._requested_at, self._superseded = revision, now, 0
         self.last_reload = report
         logger.info(
             "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, outcome, generation, duration * 1e3,
@@ -288,6 +307,8 @@ class AgentSlot:
         """Stop, let every generation drain for at most ``grace_s`` seconds, then end what is left."""
         self._stop_reason = reason
         await self._end_reconcile()
+        if self._candidate is not None:
+            await self._discard(self._candidate)
         await self._ingress.aclose()
         current, self.current = self.current, None
         if current is not None:

@@ -6,16 +6,20 @@ may come and go, and the workspace stays open until the run itself has ended.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.lease import Lease
+from copaw.app.background.live import OpenCall, RunHandle
+from copaw.app.background.records import TaskRecord
+from copaw.app.background.resume import close_open_calls, continuation, holds_request
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.events import Event
-from copaw.app.runner.request import AgentRequest, now_s
+from copaw.app.runner.request import AgentRequest, now_s, parse_request
 from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace
@@ -88,6 +92,45 @@ class DynamicMultiAgentRunner:
             lease.release()
             raise
 
+    # -- background tasks ----------------------------------------------------------------------------------------
+
+    async def check(self, agent_id: str) -> None:
+        """:raises CopawError: the agent cannot take work, and why."""
+        await self._manager.get_agent(agent_id)
+        _, lease = self._manager.acquire(agent_id, "task")
+        lease.release()
+
+    def session_busy(self, record: TaskRecord) -> bool:
+        """Whether a run of a task's session is under way."""
+        workspace, lease = self._manager.acquire(record.agent_id, "task")
+        files = SessionFiles(workspace.snapshot.files.sessions_dir)
+        lease.release()
+        return self._locks.locked(files.path(record.user_id, record.session_id))
+
+    async def start_task(
+        self, record: TaskRecord, began: Callable[[], None], open_calls: Sequence[OpenCall]
+    ) -> RunHandle:
+        """Start the run of a task; see :class:`copaw.app.background.live.TaskRuns`."""
+        await self._manager.get_agent(record.agent_id)
+        request = parse_request(record.request)
+        if record.resumes and await self._mend(record, request, open_calls):
+            request = parse_request({**record.request, "input": continuation()})
+        kind = "child" if record.chain else "task"
+        return await self.start(
+            request, record.agent_id, kind=kind, task_id=record.id, wait_for_session=True, on_started=began
+        )
+
+    async def _mend(self, record: TaskRecord, request: AgentRequest, open_calls: Sequence[OpenCall]) -> bool:
+        """Close what an interrupted run left open in its session. Whether the session holds the request."""
+        workspace, lease = self._manager.acquire(record.agent_id, "task", record.id)
+        try:
+            files = SessionFiles(workspace.snapshot.files.sessions_dir)
+            path = files.path(record.user_id, record.session_id)
+            async with self._locks.hold(path):
+                return await asyncio.to_thread(_close_open_calls, files, path, request.text, open_calls)
+        finally:
+            lease.release()
+
     def _check_idle(self, workspace: Workspace, request: AgentRequest) -> None:
         if self._locks.locked(_session_file(workspace, request)):
             raise SessionBusy(request.session_id)
@@ -123,3 +166,15 @@ def _session_file(workspace: Workspace, request: AgentRequest) -> Path:
 def _identity(agent_id: str, labels: Mapping[str, str]) -> dict[str, str]:
     """Lets a shell tool, and the CLI in it, know on whose behalf it runs."""
     return {"COPAW_AGENT_ID": agent_id, "COPAW_SESSION_ID": labels["session_id"]}
+
+
+def _close_open_calls(files: SessionFiles, path: Path, text: str, open_calls: Sequence[OpenCall]) -> bool:
+    state = files.load(path)
+    if not holds_request(state.content, text):
+        return False
+    content = close_open_calls(state.content, open_calls)
+    if content != state.content:
+        state.content = content
+        agent = state.raw.get("agent") or {}
+        files.save(state, agent_name=agent.get("name") or "", sys_prompt=agent.get("_sys_prompt") or "")
+    return True

@@ -6,13 +6,15 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from copaw.aiokits.keyed import KeyedLocks
+from copaw.app.mcp.clients import McpClients
+from copaw.app.mcp.toolset import AgentTools
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
@@ -22,7 +24,7 @@ from copaw.config.snapshot import AgentSnapshot
 from copaw.config.store import ConfigStore
 from copaw.errors import AgentDisabled, ModelNotConfigured
 from copaw.paths import Paths, WorkspacePaths
-from copaw.ports import ToolContext, Turn, TurnRunner
+from copaw.ports import Tool, ToolContext, Turn, TurnRunner
 from copaw.providers.files import ModelSlot
 from copaw.providers.limits import LLMLimits
 from copaw.providers.store import ProviderStore
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 class Generations:
     """Reads snapshots and opens what they describe.
 
+    :param further_tools: tools that need more of the server than a context gives; switched off like the others.
     :param models: answers the registry; called when the first generation is built, because it loads the engine.
     """
 
@@ -50,6 +53,8 @@ class Generations:
         models: Callable[[], ModelRegistry],
         locks: KeyedLocks,
         push: PushMessages,
+        mcp: McpClients,
+        further_tools: Sequence[Tool] = (),
     ) -> None:
         self._paths = paths
         self._config = config
@@ -57,6 +62,8 @@ class Generations:
         self._models = models
         self._locks = locks
         self._push = push
+        self._mcp = mcp
+        self._further_tools = further_tools
 
     def files(self, agent_id: str) -> WorkspacePaths:
         """The files of an agent's workspace directory."""
@@ -102,26 +109,27 @@ class Generations:
     @asynccontextmanager
     async def open(self, snapshot: AgentSnapshot) -> AsyncIterator[TurnRunner]:
         """Open one generation. Models, clients and session locks are shared by all of them."""
-        factory = await self._factory(snapshot)
-        yield AgentTurnRunner(
-            factory=factory,
-            agent_name=snapshot.profile.name,
-            sessions=SessionFiles(snapshot.files.sessions_dir),
-            locks=self._locks,
-            make_context=lambda turn: self._context(snapshot, turn),
-            report=self._push.add,
-        )
+        configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
+        switches = {name: tool.enabled for name, tool in configured.items()}
+        further = [tool for tool in self._further_tools if switches.get(tool.name, True)]
+        builtin = [*enabled_tools(switches), *further]
+        async with self._mcp.tools_for(snapshot.agent_id, snapshot.profile, builtin) as tools:
+            yield AgentTurnRunner(
+                factory=await self._factory(snapshot, tools),
+                agent_name=snapshot.profile.name,
+                sessions=SessionFiles(snapshot.files.sessions_dir),
+                locks=self._locks,
+                make_context=lambda turn: self._context(snapshot, turn),
+                report=self._push.add,
+            )
 
-    async def _factory(self, snapshot: AgentSnapshot) -> AgentFactory:
+    async def _factory(self, snapshot: AgentSnapshot, tools: AgentTools) -> AgentFactory:
         # agentscope takes more than a second to import; the loop goes on answering meanwhile.
         await asyncio.to_thread(_load_engine)
         from copaw.agents.factory import AgentFactory
 
         slot = ModelSlot(snapshot.model.provider_id, snapshot.model.model)
         limits = LLMLimits.from_running(snapshot.profile.running.model_dump(), os.environ)
-        configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
-        switches = {name: tool.enabled for name, tool in configured.items()}
-        tools = enabled_tools(switches)
         factory = AgentFactory(snapshot, partial(self._models().chat_model, slot, limits), tools)
         try:
             await factory.bound()

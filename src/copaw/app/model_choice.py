@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from copaw.app.services import Services
 from copaw.config.models import AgentProfileConfig, ModelSlotConfig
+from copaw.providers.models import DEMO_PROVIDER_ID
 
 Scope = Literal["effective", "global", "agent"]
 
@@ -32,6 +33,9 @@ def active_model(services: Services, scope: Scope, agent_id: str) -> ActiveModel
     if scope == "agent":
         return ActiveModelsInfo(active_llm=own if own is not None and own.provider_id and own.model else None)
     used = services.providers.resolve(own)
+    if used.provider_id == DEMO_PROVIDER_ID and own is None and services.providers.active() is None:
+        # Nobody chose the demo model: clients ask for a model when they hear that there is none.
+        return ActiveModelsInfo(active_llm=None)
     return ActiveModelsInfo(active_llm=_slot(used.provider_id, used.model))
 
 

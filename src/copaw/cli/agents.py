@@ -36,6 +36,8 @@ def list_agents(root: Root, base_url: str | None) -> None:
 @click.option("--mode", type=click.Choice(["stream", "final"]), default="final", show_default=True)
 @click.option("--background", is_flag=True, help="Hand it over as a task and return; with --task-id, ask for it.")
 @click.option("--task-id", help="Print the status and the result of this background task.")
+@click.option("--wait", is_flag=True, help="With --background: wait for the task's end and print its result.")
+@click.option("--cancel", is_flag=True, help="With --task-id: ask the task to end.")
 @click.option("--timeout", type=int, default=300, show_default=True, help="Seconds for the call to the server.")
 @click.option("--json-output", is_flag=True, help="Print the final response as JSON.")
 @_base_url
@@ -50,6 +52,8 @@ def chat(
     mode: str,
     background: bool,
     task_id: str | None,
+    wait: bool,
+    cancel: bool,
     timeout: int,
     json_output: bool,
     base_url: str | None,
@@ -64,8 +68,13 @@ def chat(
     if timeout <= 0:
         raise click.UsageError("--timeout must be at least 1 second.")
     client = root.client(base_url, agent_id=to_agent, timeout_s=timeout)
+    if cancel and not task_id:
+        raise click.UsageError("--cancel needs --task-id ID.")
+    if wait and not (background or task_id):
+        raise click.UsageError("--wait needs --background; without it the answer is always waited for.")
     if task_id:
-        chat_command.show_task(client, task_id, as_json=json_output)
+        wait_s = timeout if wait else None
+        chat_command.task_command(client, task_id, cancel=cancel, wait_s=wait_s, as_json=json_output)
         return
     given = {"--from-agent": from_agent, "--to-agent": to_agent, "--text": text}
     missing = [option for option, value in given.items() if not value]
@@ -74,7 +83,7 @@ def chat(
     session = session_id if session_id and not new_session else None
     question = chat_command.Question.of(from_agent, to_agent, text, session, timeout_s=timeout)
     if background:
-        chat_command.submit(client, question, as_json=json_output)
+        chat_command.submit(client, question, wait=wait, as_json=json_output)
     else:
         chat_command.ask(client, question, live=mode == "stream", as_json=json_output)
 

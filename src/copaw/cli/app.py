@@ -40,12 +40,23 @@ def app(
     paths = Paths.from_environment()
     listener = bind(host, port)
     _ensure_home(paths)
+    _check_free(paths)
     os.environ["COPAW_LOG_LEVEL"] = log_level
 
     from copaw.cli.serve import serve
 
     runtime_file = paths.working_dir / RUNTIME_NAME
     serve(listener, runtime_file=runtime_file, log_level=log_level, hidden_paths=hide_access_paths, reload=reload)
+
+
+def _check_free(paths: Paths) -> None:
+    """Say it in one sentence when another server has the working directory; the server itself takes the lock.
+
+    :raises WorkingDirInUse: it has.
+    """
+    from copaw.app.background.server_lock import lock_working_dir
+
+    lock_working_dir(paths.working_dir).release()
 
 
 def _ensure_home(paths: Paths) -> None:

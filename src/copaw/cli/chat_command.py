@@ -12,8 +12,11 @@ import click
 from copaw.cli import runs
 from copaw.cli.client import Client
 from copaw.cli.output import print_json
+from copaw.cli.task_client import TaskClient
 from copaw.errors import NotFound
 from copaw.ports import Json
+
+CANCEL_WAIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,16 @@ def ask(client: Client, question: Question, *, live: bool, as_json: bool) -> Non
         click.echo(runs.answer_text(runs.check(response)))
 
 
-def submit(client: Client, question: Question, *, as_json: bool) -> None:
-    """Hand it over as a background task and print how to find it again."""
+def submit(client: Client, question: Question, *, wait: bool, as_json: bool) -> None:
+    """Hand it over as a background task and print how to find it again, or with ``wait`` its result."""
     answer = client.submit(question.request, timeout_s=question.timeout_s)
     task_id = answer.get("task_id")
     if not isinstance(task_id, str) or not task_id:
         raise runs.RunFailed(f"The server accepted no task: {runs.error_text(answer)}")
+    if wait:
+        TaskClient(client.http).wait(task_id, question.timeout_s)
+        show_task(client, task_id, as_json=as_json)
+        return
     if as_json:
         print_json({"session_id": question.session_id, **answer})
         return
@@ -66,9 +73,21 @@ def submit(client: Client, question: Question, *, as_json: bool) -> None:
     click.echo(f"Ask for its result with: copaw agents chat --background --task-id {task_id}")
 
 
-def show_task(client: Client, task_id: str, *, as_json: bool) -> None:
+def task_command(client: Client, task_id: str, *, cancel: bool, wait_s: float | None, as_json: bool) -> None:
+    """Cancel a task or wait for it, if that is wanted, and print its status. See :func:`show_task`."""
+    tasks = TaskClient(client.http)
+    if cancel:
+        tasks.cancel(task_id)
+    if cancel or wait_s is not None:
+        # A cancelled run needs a moment to unwind; its true end is worth it.
+        tasks.wait(task_id, CANCEL_WAIT_S if wait_s is None else wait_s)
+    show_task(client, task_id, as_json=as_json, expect_end=cancel)
+
+
+def show_task(client: Client, task_id: str, *, as_json: bool, expect_end: bool = False) -> None:
     """Print a task's status and, when it has ended, its result. Exit status 1 when it failed.
 
+    :param expect_end: it was cancelled, so that an end without success is what was asked for.
     :raises NotFound: there is no such task.
     """
     answer = client.task(task_id)
@@ -81,7 +100,7 @@ def show_task(client: Client, task_id: str, *, as_json: bool) -> None:
         click.echo(f"[TASK_ID: {task_id}]\n[STATUS: {answer['status']}]")
         if text:
             click.echo(f"\n{text}")
-    if failed:
+    if failed and not expect_end:
         raise click.exceptions.Exit(1)
 
 

@@ -17,10 +17,14 @@ COMMANDS = {
     "app": Entry("copaw.cli.app:app", "Run the server."),
     "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),
     "chats": Entry(_CHATS, "List, show, create, rename and delete chats."),
+    "cron": Entry("copaw.cli.cron:cron", "Make, list, pause, run and delete scheduled jobs."),
     "daemon": Entry("copaw.cli.daemon:daemon", "See how an agent is, reload it, read the log."),
     "drill": Entry("copaw.cli.drill.command:drill", "Prove that changing settings does not end running work."),
     "init": Entry("copaw.cli.init:init", "Make the working directory and its first agent."),
+    "mcp": Entry("copaw.cli.mcp:mcp", "See and renew MCP servers; offer this server's agents to MCP clients."),
     "models": Entry("copaw.cli.models:models", "Choose the model; manage providers, keys and models."),
+    "task": Entry("copaw.cli.task:task", "Run one instruction without a running server."),
+    "tasks": Entry("copaw.cli.tasks:tasks", "List, show, wait for, cancel and retry background tasks."),
     "version": Entry("copaw.cli.version:version", "Print the version number."),
 }
 

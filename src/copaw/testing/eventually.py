@@ -18,4 +18,4 @@ async def eventually(condition: Callable[[], bool], what: str, *, timeout_s: flo
     while not condition():
         if loop.time() > deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}")
-        await asyncio.sleep(PAUSE_S)  # noqa: ASYNC110 - there is no event: what is awaited is outside this loop
+        await asyncio.sleep(PAUSE_S)  # there is no event: what is awaited is outside this loop

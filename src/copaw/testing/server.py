@@ -39,10 +39,7 @@ class Finished:
 
 
 class EventStream:
-    """The events of one answer, as they come.
-
-    :param seen: every event so far. :param ids: the ``id:`` of each frame, ``None`` where it has none.
-    """
+    """The events of one answer, as they come. ``seen`` has every event so far."""
 
     def __init__(self, response: httpx.Response, frames: AsyncGenerator[Json, None]) -> None:
         self.response = response
@@ -119,9 +116,7 @@ class RunningServer:
         assert response.status_code == status, (method, path, response.status_code, response.text)
         return response.json()
 
-    async def send(
-        self, method: str, path: str, body: object = None, *, agent_id: str | None = None
-    ) -> httpx.Response:
+    async def send(self, method: str, path: str, body: object = None, *, agent_id: str | None = None) -> httpx.Response:
         """Send a request below ``/api``."""
         return await self.http.request(method, f"/api{path}", json=body, headers=_headers(agent_id))
 
@@ -130,13 +125,11 @@ class RunningServer:
         self, body: object, *, path: str = "/agent/process", agent_id: str | None = None
     ) -> AsyncIterator[EventStream]:
         """Start something and listen. Leaving the block hangs up."""
-        async with self.http.stream("POST", f"/api{path}", json=body, headers=_headers(agent_id)) as response:
-            async with aclosing(_frames_of(response)) as frames:
-                yield EventStream(response, frames)
+        sent = self.http.stream("POST", f"/api{path}", json=body, headers=_headers(agent_id))
+        async with sent as response, aclosing(_frames_of(response)) as frames:
+            yield EventStream(response, frames)
 
-    async def events(
-        self, body: object, *, path: str = "/agent/process", agent_id: str | None = None
-    ) -> list[Json]:
+    async def events(self, body: object, *, path: str = "/agent/process", agent_id: str | None = None) -> list[Json]:
         """Start something and listen to its end."""
         async with self.stream(body, path=path, agent_id=agent_id) as stream:
             return await stream.rest()
@@ -200,7 +193,7 @@ async def running_server(
     :param wait_ready: return when its agents serve, and not as soon as it listens.
     :raises ServerFailed: it did not start.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     own = {**server_environ(home), **(environ or {})}
     log_file = home / "server.log"
     async with AsyncExitStack() as stack:
@@ -219,7 +212,7 @@ async def running_server(
         working, secret = Path(own["COPAW_WORKING_DIR"]), Path(own["COPAW_SECRET_DIR"])
         server = RunningServer(base_url, process.pid, working, secret, log_file, own, http, process)
         if wait_ready:
-            await wait_until(lambda: _is_ready(http), within_s=START_TIMEOUT_S, what=lambda: server.log[-2000:])
+            await wait_until(lambda: _is_ready(http), within_s=START_TIMEOUT_S, what=lambda: _tail(log_file))
         yield server
 
 
@@ -294,7 +287,11 @@ async def _address(process: asyncio.subprocess.Process, log_file: Path) -> str:
             async for line in process.stdout:
                 if line.decode().startswith(_LISTENING):
                     return line.decode().removeprefix(_LISTENING).strip()
-    raise ServerFailed(f"The server does not listen; the end of its log: {log_file.read_text('utf-8')[-2000:]}")
+    raise ServerFailed(f"The server does not listen; the end of its log: {_tail(log_file)}")
+
+
+def _tail(log_file: Path) -> str:
+    return log_file.read_text("utf-8", "replace")[-2000:]
 
 
 async def _is_ready(http: httpx.AsyncClient) -> bool:

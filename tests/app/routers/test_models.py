@@ -101,7 +101,7 @@ async def test_a_model_whose_id_has_slashes_is_configured_and_removed(server):
 async def test_no_model_is_chosen_in_a_new_home_and_the_demo_is_used(server):
     assert await server.call("GET", "/models/active?scope=global") == {"active_llm": None}
     assert await server.call("GET", "/models/active?scope=agent&agent_id=default") == {"active_llm": None}
-    assert await server.call("GET", "/models/active") == {"active_llm": {"provider_id": "demo", "model": "demo"}}
+    assert await server.call("GET", "/models/active") == {"active_llm": None}
 
 
 async def test_the_global_model_reloads_every_agent_that_uses_it(server):
@@ -156,7 +156,7 @@ async def test_a_model_that_cannot_be_used_is_refused(server, scope):
     ]:
         body = {**slot, "scope": scope, "agent_id": "default"}
         assert (await server.error("PUT", "/models/active", body, status=status)).get("field") == field
-    assert (await server.call("GET", "/models/active"))["active_llm"]["provider_id"] == "demo"
+    assert await server.call("GET", "/models/active") == {"active_llm": None}
 
 
 async def test_an_agent_must_be_named_and_known(server):

@@ -44,6 +44,10 @@ class MemoryTaskStore:
         except KeyError:
             raise not_found(task_id) from None
 
+    async def by_key(self, idempotency_key: str) -> TaskRecord | None:
+        task_id = self._keys.get(idempotency_key)
+        return self._records[task_id] if task_id is not None else None
+
     async def advance(
         self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
     ) -> TaskRecord:
@@ -58,7 +62,7 @@ class MemoryTaskStore:
         if task_id in self._records:
             self._records[task_id] = replace(self._records[task_id], **fields)
 
-    async def list(self, query: TaskQuery) -> TaskPage:
+    async def page(self, query: TaskQuery) -> TaskPage:
         before = position_of(query.cursor) if query.cursor is not None else None
         found = [record for record in self._records.values() if _matches(record, query)]
         found.sort(key=_age, reverse=True)
@@ -92,11 +96,13 @@ class MemoryTaskStore:
 
     async def resumable(self, owner: str) -> list[TaskRecord]:
         return self._where(
-            lambda record: record.owner == owner
-            and record.state is TaskState.INTERRUPTED
-            and record.on_interrupt is OnInterrupt.RESUME
-            and record.end_reason in RESUMABLE
-            and record.retried_as is None
+            lambda record: (
+                record.owner == owner
+                and record.state is TaskState.INTERRUPTED
+                and record.on_interrupt is OnInterrupt.RESUME
+                and record.end_reason in RESUMABLE
+                and record.retried_as is None
+            )
         )
 
     async def resume(self, old_id: str, new: TaskRecord) -> bool:
@@ -109,9 +115,9 @@ class MemoryTaskStore:
 
     async def callbacks_pending(self, owner: str) -> list[TaskRecord]:
         return self._where(
-            lambda record: record.owner == owner
-            and record.state.terminal
-            and record.callback_state is CallbackState.PENDING
+            lambda record: (
+                record.owner == owner and record.state.terminal and record.callback_state is CallbackState.PENDING
+            )
         )
 
     def _where(self, wanted: Any) -> list[TaskRecord]:

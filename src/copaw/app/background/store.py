@@ -24,6 +24,9 @@ class TaskStore(Protocol):
     async def get(self, task_id: str) -> TaskRecord:
         """:raises NotFound: no such task."""
 
+    async def by_key(self, idempotency_key: str) -> TaskRecord | None:
+        """The task that was accepted under this key."""
+
     async def advance(
         self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
     ) -> TaskRecord:
@@ -37,7 +40,7 @@ class TaskStore(Protocol):
     async def annotate(self, task_id: str, **fields: Any) -> None:
         """Change what is not part of a task's outcome: its callback's delivery, ``retried_as``."""
 
-    async def list(self, query: TaskQuery) -> TaskPage:
+    async def page(self, query: TaskQuery) -> TaskPage:
         """:raises BadInput: the cursor is none."""
 
     async def delete(self, task_id: str) -> None:

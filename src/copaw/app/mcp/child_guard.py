@@ -9,6 +9,7 @@ and the server dies with it. Elsewhere its process group is all that can be foun
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -143,10 +144,8 @@ def _descendants() -> set[int]:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _prctl(option: int, value: int) -> None:

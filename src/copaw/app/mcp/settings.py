@@ -72,7 +72,9 @@ def checked(key: str, config: MCPClientConfig) -> ClientSettings:
     else:
         _require(settings.url, f"clients.{key}.url", "the address of the server is missing")
         if not settings.url.startswith(("http://", "https://", "${")):
-            raise BadInput(f"clients.{key}.url: an address begins with http:// or https://.", field=f"clients.{key}.url")
+            raise BadInput(
+                f"clients.{key}.url: an address begins with http:// or https://.", field=f"clients.{key}.url"
+            )
     return settings
 
 

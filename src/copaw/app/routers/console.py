@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from copaw.aiokits.files import write_atomic
 from copaw.app.routers.deps import AgentId, ServicesDep
-from copaw.app.routers.process import read_body, start_stream
+from copaw.app.routers.process import read_body, refusal, start_stream
 from copaw.app.services import Services
 from copaw.app.sse import event_stream, frames_of
 from copaw.errors import BadInput, EndReason
@@ -29,10 +29,13 @@ class UploadTooLarge(BadInput):
 @router.post("/chat")
 async def chat(request: Request, agent_id: AgentId, services: ServicesDep) -> Response:
     """Start a run and follow it, or with ``reconnect`` follow the one under way from its beginning."""
-    body = await read_body(request)
+    try:
+        body = await read_body(request)
+    except BadInput as error:
+        return refusal(error)
     if isinstance(body, dict) and body.get("reconnect"):
         return await _reconnect(body, agent_id, services)
-    return await start_stream(request, agent_id, services, kind="console")
+    return await start_stream(body, agent_id, services, kind="console")
 
 
 async def _reconnect(body: Json, agent_id: str, services: Services) -> Response:

@@ -26,11 +26,21 @@ def local_token(files: SecretFiles) -> str:
 
 async def require_local_caller(request: Request, files: SecretFiles) -> None:
     """:raises Forbidden: the caller is not on this machine, or does not show the token."""
-    host = request.client.host if request.client else ""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     token = (await asyncio.to_thread(local_token, files)).encode()
-    if not _is_loopback(host) or not hmac.compare_digest(given, token):
+    if not from_this_machine(request) or not hmac.compare_digest(given, token):
         raise Forbidden("Only a caller on this machine that shows the local token may do that.")
+
+
+def require_loopback(request: Request) -> None:
+    """:raises Forbidden: the caller is not on this machine."""
+    if not from_this_machine(request):
+        raise Forbidden("Only a caller on this machine may do that.")
+
+
+def from_this_machine(request: Request) -> bool:
+    """Whether the other end of the connection is on this machine."""
+    return _is_loopback(request.client.host if request.client else "")
 
 
 def _is_loopback(host: str) -> bool:

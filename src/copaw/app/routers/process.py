@@ -4,14 +4,14 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from copaw.app.background.service import RunHandle, Submission
-from copaw.app.background.store import TaskRecord
+from copaw.app.background.submission import MAX_BODY_BYTES, parse_submission
+from copaw.app.background.view import legacy_status, submission_answer
 from copaw.app.process_info import process_status
 from copaw.app.protocols import ROUTES
 from copaw.app.routers.deps import AgentId, ServicesDep
@@ -19,39 +19,56 @@ from copaw.app.routers.local_caller import require_local_caller
 from copaw.app.runner.request import parse_request
 from copaw.app.services import Services
 from copaw.app.sse import event_stream, frames_of
-from copaw.errors import BadInput, Conflict, NotFound
+from copaw.errors import BadInput, Conflict, CopawError, NotFound, PayloadTooLarge
 from copaw.ports import Json
 
 router = APIRouter(prefix="/agent", tags=["agent-api"])
 
 _MODE = "daemon_thread"
-_QUEUE = "stream_query"
 
 
 async def read_body(request: Request) -> Any:
-    """:raises BadInput: the body is not JSON."""
+    """:raises BadInput: the body is not JSON. :raises PayloadTooLarge: it has more than :data:`MAX_BODY_BYTES`."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > MAX_BODY_BYTES:
+            raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MiB.", field="body")
     try:
-        return await request.json()
+        return json.loads(data, parse_constant=_refuse_constant)
     except ValueError as error:
         raise BadInput(f"The body is not valid JSON: {error}", field="body") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 @router.post("/process")
 async def process(request: Request, agent_id: AgentId, services: ServicesDep) -> Response:
     """Run a request and stream its events."""
-    return await start_stream(request, agent_id, services, kind="stream")
+    try:
+        body = await read_body(request)
+    except BadInput as error:
+        return refusal(error)
+    return await start_stream(body, agent_id, services, kind="stream")
 
 
-async def start_stream(request: Request, agent_id: str, services: Services, *, kind: str) -> Response:
+async def start_stream(body: Any, agent_id: str, services: Services, *, kind: str) -> Response:
     """Start the run of a request's body and answer its events.
 
     Clients of 1.0.2 look for a refusal inside the stream, so a bad body and a busy session are 200 there.
     """
     try:
-        run = await services.runner.start(parse_request(await read_body(request)), agent_id, kind=kind)
+        run = await services.runner.start(parse_request(body), agent_id, kind=kind)
     except (BadInput, Conflict) as error:
-        return event_stream(_refusal(error.message))
+        return refusal(error)
     return event_stream(frames_of(run))
+
+
+def refusal(error: CopawError) -> Response:
+    """A stream that says why there is no run."""
+    return event_stream(_refusal(error.message))
 
 
 async def _refusal(message: str) -> AsyncIterator[bytes]:
@@ -59,65 +76,33 @@ async def _refusal(message: str) -> AsyncIterator[bytes]:
 
 
 @router.post("/process/task")
-async def submit_task(request: Request, agent_id: AgentId, services: ServicesDep) -> Json:
+async def submit_task(
+    request: Request,
+    agent_id: AgentId,
+    services: ServicesDep,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Json:
     """Accept a background task. The id is answered once the task is recorded."""
     body = await read_body(request)
     parsed = parse_request(body)
     running = services.config.agent(agent_id).running
-    submission = Submission(
-        agent_id=agent_id,
-        session_id=parsed.session_id,
-        user_id=parsed.user_id,
-        timeout_s=_timeout_s(body, running.background_task_timeout_seconds),
+    submission = parse_submission(
+        agent_id,
+        body,
+        parsed.model_dump(mode="json"),
+        default_timeout_s=running.background_task_timeout_seconds,
+        idempotency_key=idempotency_key,
     )
-
-    async def start(task_id: str, began: Any) -> RunHandle:
-        return await services.runner.start(
-            parsed, agent_id, kind="task", task_id=task_id, wait_for_session=True, on_started=began
-        )
-
-    record = await services.tasks.submit(submission, start)
-    return {
-        "task_id": record.id,
-        "status": "submitted",
-        "queue": _QUEUE,
-        "message": "The task was accepted and runs in the background.",
-    }
-
-
-def _timeout_s(body: Json, default: float) -> float:
-    """``timeout`` of the body in seconds, a number or its digits.
-
-    :raises BadInput: it is not a positive number.
-    """
-    value = body.get("timeout")
-    if value is None:
-        return default
-    try:
-        timeout_s = float(value)
-    except (TypeError, ValueError):
-        timeout_s = 0.0
-    if not 0 < timeout_s < float("inf"):
-        raise BadInput(f"Field 'timeout': {value!r} is not a positive number of seconds.", field="timeout")
-    return timeout_s
+    return submission_answer(await services.tasks.submit(submission))
 
 
 @router.get("/process/task/{task_id}")
 async def task_status(task_id: str, services: ServicesDep) -> Json:
-    """The state of a background task in the shapes of 1.0.2; always 200."""
+    """The state of a background task in the shapes of 1.0.2; 200 also for a task that is unknown."""
     try:
         return legacy_status(await services.tasks.get(task_id))
     except NotFound:
         return {"error": f"Task {task_id} not found"}
-
-
-def legacy_status(record: TaskRecord) -> Json:
-    """A record as clients of 1.0.2 read it."""
-    if not record.state.terminal:
-        return {"status": "pending", "result": None}
-    if record.result is None:
-        return {"status": "error", "result": f"The task ended as {record.state} without a result."}
-    return {"status": "finished", "result": record.result}
 
 
 @router.get("/health")

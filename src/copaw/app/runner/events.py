@@ -17,6 +17,10 @@ from copaw.ports import Block, EventSink, Json
 
 AGENT_ERROR = "AGENT_ERROR"
 
+CALLS = {False: "plugin_call", True: "mcp_call"}
+OUTPUTS = {False: "plugin_call_output", True: "mcp_call_output"}
+"""Types of messages with a tool call and its result, by whether the tool comes from an MCP server."""
+
 
 class Event:
     """One event with its place in the run.
@@ -128,7 +132,7 @@ class ResponseStream:
         self._usage = total
 
     def open_message(self, kind: str, role: str) -> MessageStream:
-        """Begin a message of type ``message``, ``reasoning``, ``plugin_call`` or ``plugin_call_output``."""
+        """Begin a message of type ``message``, ``reasoning``, or one of :data:`CALLS` or :data:`OUTPUTS`."""
         return MessageStream(self._emit, kind, role, self._output)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from copaw.app.runner.events import content_item
+from copaw.app.runner.events import CALLS, OUTPUTS, content_item
 from copaw.app.runner.session import Entry
 from copaw.ports import Block, Json
 
@@ -51,11 +51,11 @@ def _special(block: Block) -> Json | None:
             return {"type": "reasoning", "role": "assistant", "content": [thought]}
         case "tool_use":
             arguments = block.get("raw_input") or json.dumps(block.get("input") or {}, ensure_ascii=False)
-            return _data("plugin_call", "assistant", block, "arguments", arguments)
+            return _data(CALLS["mcp_server" in block], "assistant", block, "arguments", arguments)
         case "tool_result":
             output = block.get("output")
             text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-            return _data("plugin_call_output", "tool", block, "output", text)
+            return _data(OUTPUTS["mcp_server" in block], "tool", block, "output", text)
         case _:
             return None
 

@@ -61,7 +61,7 @@ class AgentTurnRunner:
     async def run(self, turn: Turn, emit: EventSink) -> None:
         """See :class:`copaw.ports.TurnRunner`."""
         stream = ResponseStream(emit, turn.response_id, turn.session_id, turn.created_at)
-        speaker = ResponseSpeaker(stream)
+        speaker = ResponseSpeaker(stream, self._factory.origin)
         try:
             stream.begin()
             await self._in_session(turn, stream, speaker)

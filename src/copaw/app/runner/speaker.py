@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from copaw.app.runner.events import MessageStream, ResponseStream, content_item
+from copaw.app.runner.events import CALLS, OUTPUTS, MessageStream, ResponseStream, content_item
 from copaw.ports import Block, Json
 
 
@@ -14,10 +14,13 @@ class ResponseSpeaker:
 
     A message of the agent may hold thinking, text and tool calls; on the wire each of these is a message of its
     own, opened in the order in which it first appears.
+
+    :param origin: the key of the MCP server that a tool comes from; ``None`` for a built-in one.
     """
 
-    def __init__(self, stream: ResponseStream) -> None:
+    def __init__(self, stream: ResponseStream, origin: Callable[[str], str | None] = lambda name: None) -> None:
         self._stream = stream
+        self._origin = origin
         self._open: dict[str, MessageStream] = {}
 
     def say(self, blocks: Sequence[Block], *, last: bool) -> None:
@@ -44,13 +47,16 @@ class ResponseSpeaker:
         slot = f"call{block['id']}"
         message = self._open.get(slot)
         if message is None:
-            message = self._open[slot] = self._stream.open_message("plugin_call", "assistant")
+            message = self._open[slot] = self._stream.open_message(CALLS[self._is_mcp(block)], "assistant")
         arguments = block.get("raw_input") or json.dumps(block.get("input") or {}, ensure_ascii=False)
         data = {"call_id": block["id"], "name": block["name"], "arguments": arguments}
         message.data(data, "completed" if last else "in_progress")
 
+    def _is_mcp(self, call: Json) -> bool:
+        return self._origin(call["name"]) is not None
+
     def tool_result(self, call: Json, output: list[Block]) -> None:
-        message = self._stream.open_message("plugin_call_output", "tool")
+        message = self._stream.open_message(OUTPUTS[self._is_mcp(call)], "tool")
         text = json.dumps(output, ensure_ascii=False)
         message.data({"call_id": call["id"], "name": call["name"], "output": text}, "completed")
         message.complete()

@@ -65,4 +65,5 @@ class Waiters:
     async def wait_latest(self) -> None:
         """Wait until the latest wish is answered."""
         if self._waiting:
-            await asyncio.wait([self._waiting[-1][1]])
+            # A future of its own: whoever asked may have gone, and the future they left behind is done.
+            await asyncio.wait([self.add(self._waiting[-1][0])])

@@ -14,10 +14,12 @@ class SlotSettings:
     """Knobs of the reconcile task, in seconds.
 
     :param settle_max_s: a steady stream of edits is applied after so long, however short their distance.
+    :param build_s: a start that takes longer has failed.
     :param unwind_s: how long a run that was asked to end may take before it is abandoned.
     """
 
     settle_max_s: float = 0.8
+    build_s: float = 120.0
     unwind_s: float = DEFAULT_UNWIND_S
 
 

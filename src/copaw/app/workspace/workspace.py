@@ -127,14 +127,18 @@ class Workspace:
         if self.error is not None:
             raise self.error
 
-    async def discard(self) -> None:
-        """Give up a generation that never served, and wait until everything it had opened is closed."""
+    def give_up(self) -> None:
+        """Break off the start of a generation that is not to serve. It closes what it had opened by itself."""
         if self._task is None:
             raise RuntimeError(f"workspace {self.name} was never started")
         if self.state in (WorkspaceState.BUILDING, WorkspaceState.READY):
             self._to(WorkspaceState.SUPERSEDED)
             self._task.cancel()
-        await asyncio.wait([self._task])
+
+    async def discard(self) -> None:
+        """Give up a generation that never served, and wait until everything it had opened is closed."""
+        self.give_up()
+        await self.wait_closed()
 
     async def wait_closed(self) -> None:
         """Wait until its task has ended."""
@@ -171,6 +175,9 @@ class Workspace:
             self._settled.set()
 
     def _failed(self, error: BaseException) -> None:
+        if self.state is WorkspaceState.SUPERSEDED:
+            logger.error("workspace %s was given up and did not close cleanly", self.name, exc_info=error)
+            return
         self.error = error
         if self.state in (WorkspaceState.BUILDING, WorkspaceState.READY):
             self._to(WorkspaceState.FAILED)

@@ -62,7 +62,8 @@ class AgentsRunningConfig(ConfigModel):
 
     ``reload_grace_seconds``: how long work under way may go on after a configuration change; 0 ends it at
     once, ``None`` sets no limit. ``max_draining``: how many replaced workspaces may wait for their work at a
-    time. ``reload_settle_seconds``: how long to wait for further edits before a reload.
+    time. ``reload_settle_seconds``: how long to wait for further edits before a reload. ``max_running_tasks``: how
+    many background tasks may run at a time; the others wait for their turn.
     """
 
     max_iters: int = Field(default=100, ge=1)
@@ -85,4 +86,5 @@ class AgentsRunningConfig(ConfigModel):
     reload_grace_seconds: float | None = Field(default=3600.0, ge=0)
     max_draining: int = Field(default=8, ge=1)
     background_task_timeout_seconds: float = Field(default=3600.0, gt=0)
+    max_running_tasks: int = Field(default=32, ge=1)
     reload_settle_seconds: float = Field(default=0.05, ge=0)

@@ -1,0 +1,48 @@
+"""Between records and rows: JSON is text in the database, an enum is its word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+from copaw.app.background.records import CallbackState, OnInterrupt, TaskRecord, TaskState
+
+_NAMES = tuple(field.name for field in fields(TaskRecord))
+_LARGE = ("request", "result")
+LISTED = frozenset(_NAMES) - frozenset(_LARGE)
+"""The columns that a list needs."""
+
+
+def row_of(values: TaskRecord | Mapping[str, Any]) -> dict[str, Any]:
+    """A record, or some fields of one, as column values."""
+    if isinstance(values, TaskRecord):
+        values = {name: getattr(values, name) for name in _NAMES}
+    return {name: _column(name, value) for name, value in values.items()}
+
+
+def _column(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in (*_LARGE, "chain"):
+        # Escaped, because neither half a surrogate pair nor a zero character is text to every database.
+        return json.dumps(value, separators=(",", ":"))
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def record_of(row: Any) -> TaskRecord:
+    """A record from a row of all columns, or of those in :data:`LISTED`."""
+    values = dict(row._mapping)
+    values["state"] = TaskState(values["state"])
+    values["on_interrupt"] = OnInterrupt(values["on_interrupt"])
+    values["chain"] = tuple(json.loads(values["chain"]))
+    values["resumes"] = bool(values["resumes"])
+    values["events_truncated"] = bool(values["events_truncated"])
+    if values["callback_state"] is not None:
+        values["callback_state"] = CallbackState(values["callback_state"])
+    for name in _LARGE:
+        if values.get(name) is not None:
+            values[name] = json.loads(values[name])
+    return TaskRecord(**values)

@@ -1,0 +1,1 @@
+"""Ways to talk with an agent. A channel knows its transport and nothing of agents, and never another channel."""

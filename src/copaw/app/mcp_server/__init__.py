@@ -1,0 +1,1 @@
+"""copaw as an MCP server: its agents as tools of other programs."""

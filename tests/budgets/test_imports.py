@@ -1,0 +1,52 @@
+"""What starting costs: which modules the command line and the server load before they are asked for anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"agentscope", "agentscope_runtime", "mcp", "numpy", "openai", "sqlalchemy"}
+"""The server loads these in a thread while it answers already, or when somebody needs them."""
+
+HEAVY_FOR_COMMANDS = HEAVY | {"fastapi", "httpx", "pydantic", "rich", "starlette", "uvicorn", "watchfiles"}
+
+
+def loaded(code: str) -> set[str]:
+    """Everything a fresh interpreter has imported after ``code``."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def command(*arguments: str) -> str:
+    """Code that runs the command line and goes on behind it."""
+    return (
+        "from copaw.cli.main import cli\n"
+        f"try:\n    cli({list(arguments)!r}, prog_name='copaw')\nexcept SystemExit as stop:\n    assert not stop.code"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["agents", "--help"], ["agents", "chat", "--help"], ["chats", "--help"], ["--version"]]
+)
+def test_a_command_loads_no_heavy_library(arguments: list[str]) -> None:
+    modules = loaded(command(*arguments))
+    assert "copaw.cli.main" in modules
+    assert not modules & HEAVY_FOR_COMMANDS
+    assert len(modules) < 300
+
+
+def test_a_chat_from_the_command_line_loads_no_heavy_library() -> None:
+    modules = loaded("import copaw.cli.agents, copaw.cli.chat_command, copaw.cli.client")
+    assert not modules & HEAVY_FOR_COMMANDS
+
+
+def test_the_application_is_imported_without_the_engine() -> None:
+    modules = loaded("import copaw.app._app")
+    assert "fastapi" in modules
+    assert not modules & HEAVY
+    assert len(modules) < 900
