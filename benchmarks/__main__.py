@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 
 from benchmarks import compare, processes
 from benchmarks.bench import FULL, QUICK, Bench, told
-from benchmarks.client import Target
+from benchmarks.client import Failed, Target
 from benchmarks.groups import GROUPS
 from benchmarks.results import SUBJECT, Results
 
@@ -32,9 +34,11 @@ def main() -> None:
             subject=_target(options.compare) if options.compare else None,
             stack=stack,
         )
-        _runner()(_run(bench, options.only or list(GROUPS)))
+        failed = _runner()(_run(bench, options.only or list(GROUPS)))
     print(results.table())
     print(f"\n{results.save(vars(options))}")
+    if failed:
+        sys.exit(f"Not measured, see above: {', '.join(failed)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,16 +60,24 @@ def _target(base_url: str) -> Target:
     return Target(SUBJECT, url.hostname or "127.0.0.1", url.port or 80, processes.PROCESS_PATH)
 
 
-async def _run(bench: Bench, names: list[str]) -> None:
+async def _run(bench: Bench, names: list[str]) -> list[str]:
+    """Run the groups and return those that failed; one that does is no reason to lose the others."""
+    failed = []
     async with compare.scripted_model(bench):
         for name in names:
             group = GROUPS[name]
-            if group.http or bench.subject is None:
+            if not group.http and bench.subject is not None:
+                continue
+            try:
                 with told(name):
                     await group.run(bench)
+            except (Failed, OSError, RuntimeError, TimeoutError, subprocess.SubprocessError):
+                traceback.print_exc()
+                failed.append(name)
+    return failed
 
 
-def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+def _runner() -> Callable[[Coroutine[Any, Any, list[str]]], list[str]]:
     try:
         import uvloop
     except ImportError:

@@ -36,8 +36,8 @@ class Scale:
     many_agents: bool
 
 
-FULL = Scale(5, 2, 9, 60, 1500, 250, 250, 20, 4.0, many_agents=True)
-QUICK = Scale(3, 0, 5, 30, 600, 100, 100, 10, 1.5, many_agents=False)
+FULL = Scale(5, 2, 9, 60, 1500, 150, 150, 20, 4.0, many_agents=True)
+QUICK = Scale(3, 0, 5, 30, 600, 60, 60, 10, 1.5, many_agents=False)
 
 
 @dataclass

@@ -24,7 +24,7 @@ def make(model_url: str) -> AgentApp:
     app = AgentApp(app_name="floor", app_description="The bare framework.", enable_stream_task=True)
     model = OpenAIChatModel("scripted", api_key="none", stream=True, client_kwargs={"base_url": model_url})
 
-    @app.query(framework="agentscope")
+    @app.query(framework="agentscope")  # type: ignore[untyped-decorator]
     async def query(self: Any, msgs: Any, request: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
         agent = ReActAgent(
             name="floor",

@@ -20,7 +20,7 @@ from itertools import count
 from benchmarks.processes import memory_mb
 from benchmarks.results import percentile
 from copaw.aiokits.lease import Lease, LeaseSet
-from copaw.app.agent_slot import AgentSlot, SlotSettings
+from copaw.app.agent_slot import AgentSlot
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.services import Services, open_services
 from copaw.app.workspace import Workspace
@@ -46,7 +46,7 @@ SIZES = {"quick": Size(100_000, 40, 50, 0), "full": Size(200_000, 150, 100, 1000
 
 
 class Lab:
-    """The real services, with a manager of its own that does not wait for further edits."""
+    """The real services, with a manager of its own, and an agent that does not wait for further edits."""
 
     def __init__(self, services: Services, size: Size) -> None:
         generations = services.generations
@@ -57,7 +57,6 @@ class Lab:
             read_snapshot=generations.read,
             open_resources=generations.open,
             changed_fields=generations.changed,
-            settings=SlotSettings(settle_s=0.0),
         )
         self._numbers = count(1)
 
@@ -68,6 +67,7 @@ class Lab:
         def change(profile: AgentProfileConfig) -> None:
             profile.running.max_iters = number
             profile.running.max_draining = 1000
+            profile.running.reload_settle_seconds = 0.0
 
         await self.config.patch_agent(AGENT, change)
 
@@ -178,7 +178,7 @@ def _time_swaps() -> list[float]:
         swap(slot, revision, candidate)
         taken.append((time.perf_counter() - begun) * 1e6)
 
-    AgentSlot._swap = timed  # type: ignore[method-assign]
+    AgentSlot._swap = timed  # type: ignore[method-assign, assignment]
     return taken
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks.client import Target
 from benchmarks.results import FLOOR, SUBJECT
@@ -84,7 +84,13 @@ def _running(
     with log_file.open("ab") as log:
         begun = time.monotonic()
         process = subprocess.Popen(
-            command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            text=True,
+            start_new_session=True,
         )
         try:
             wait_for(process, port, path, log_file)
@@ -93,7 +99,7 @@ def _running(
             stop(process)
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int, path: str, log_file: Path) -> None:
+def wait_for(process: subprocess.Popen[str], port: int, path: str, log_file: Path) -> None:
     """Wait until ``path`` answers 200. :raises RuntimeError: it never did; with the end of the log."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not answers(port, path):
@@ -123,7 +129,7 @@ def free_port() -> int:
 
 def memory_mb(pid: int) -> float:
     """Resident memory of a process, in MB of 1,000,000 bytes."""
-    return psutil.Process(pid).memory_info().rss / 1e6
+    return float(psutil.Process(pid).memory_info().rss) / 1e6
 
 
 def processor_s(pid: int) -> float:

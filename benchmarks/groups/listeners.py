@@ -14,7 +14,7 @@ from benchmarks.client import Connection, Failed, Target, call, chat, chat_body,
 from benchmarks.processes import memory_mb
 
 _LISTENERS = 100
-_TOKENS = 2000
+_TOKENS = 1000
 _CONSOLE = "/api/console/chat"
 
 
@@ -23,7 +23,7 @@ async def run(bench: Bench) -> None:
     for _ in range(bench.scale.rounds):
         quiet = await _first_event_ms(target, bench.scale.requests)
         # It waits for two seconds after each of its chunks: nothing for the listeners to hear for a while.
-        async with _run(target, "delay 2\ntokens 1000") as (session_id, _), _listeners(target, session_id):
+        async with _run(target, "delay 2\ntokens 500") as (session_id, _), _listeners(target, session_id):
             beside = await _first_event_ms(target, bench.scale.requests)
         bench.add("listeners.first_event", target, beside / quiet)
     if target.pid is not None:

@@ -49,8 +49,10 @@ async def test_every_task_in_flight_has_a_true_end_after_the_server_went(tmp_pat
         reason = "server_died" if how is signal.SIGKILL else "server_shutdown"
         tasks = [await own.call("GET", f"/tasks/{task_id}") for task_id in ids]
         assert {(task["state"], task["end_reason"]) for task in tasks} == {("interrupted", reason)}
+        assert sum(bool(task["result"]["output"]) for task in tasks) >= IN_FLIGHT // 2
         for number, task in enumerate(tasks):
-            assert [item["type"] for item in task["result"]["output"]][0] == "plugin_call"
+            # What a listener saw a moment before the kill need not have been stored.
+            assert {item["type"] for item in task["result"]["output"]} <= {"plugin_call", "plugin_call_output"}
             assert (task["retried_as"] is not None) == (number % 5 == 0)
             legacy = await own.call("GET", f"/agent/process/task/{task['id']}")
             assert (legacy["status"], legacy["result"]["error"]["reason"]) == ("finished", reason)

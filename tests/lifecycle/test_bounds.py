@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from copaw.aiokits.lease import LeaseSet
 from copaw.app.agent_slot import MAX_SUPERSEDED_IN_A_ROW
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.workspace.outcome import Outcome
@@ -21,6 +22,12 @@ async def started(world: FakeWorld) -> MultiAgentManager:
     manager = world.manager()
     await manager.start_agent("a")
     return manager
+
+
+async def test_work_on_one_generation_does_not_count_on_another() -> None:
+    one, other = LeaseSet(), LeaseSet()
+    one.acquire("task")
+    assert (len(one), len(other)) == (1, 0)
 
 
 async def test_a_newer_edit_gets_past_a_build_that_hangs() -> None:

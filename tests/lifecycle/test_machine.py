@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -295,11 +295,14 @@ class LifecycleMachine(RuleBasedStateMachine):
         assert all(isinstance(one.result().outcome, Outcome) for one in done)
 
 
+# A run that only asks whether a fault is noticed says how many examples it wants, and wants no smaller one.
+EXAMPLES = os.environ.get("COPAW_MACHINE_EXAMPLES")
 LifecycleMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("COPAW_MACHINE_EXAMPLES", "120")),
+    max_examples=int(EXAMPLES or 120),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.generate] if EXAMPLES else list(Phase),
 )
 
 

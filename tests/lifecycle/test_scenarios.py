@@ -412,6 +412,24 @@ async def test_a_reload_that_changes_nothing_of_the_ingress_does_not_reconnect_i
 
 
 @virtual
+async def test_a_candidate_that_fails_has_not_touched_the_ingress() -> None:
+    stage = Stage("a")
+    stage.world.configure("a", ingress=IngressConfig(port=1))
+
+    async def ignore(_message: str) -> None:
+        return None
+
+    stage.world.bring("a", ignore)
+    await stage.begin()
+    await asyncio.sleep(0)
+    assert await stage.reload(ingress=IngressConfig(port=2), build_s=0.1, build_error="refused") is Outcome.FAILED
+    await asyncio.sleep(1)
+    assert stage.world.ports.holders == {1: "a"}
+    assert stage.world.ports.binds == 1
+    await stage.end()
+
+
+@virtual
 async def test_a_disabled_agent_lets_go_of_its_port_even_while_a_build_hangs() -> None:
     stage = Stage("a")
     stage.world.configure("a", ingress=IngressConfig(port=1))

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,10 +81,10 @@ async def test_a_ledger_of_a_newer_version_is_not_touched(file: Path) -> None:
 
 
 async def test_a_file_that_is_no_database_is_named_and_kept(file: Path) -> None:
-    file.write_bytes(b"certainly not a database" * 100)
+    await asyncio.to_thread(file.write_bytes, b"certainly not a database" * 100)
     with pytest.raises(Unavailable, match="not a database"):
         await open_sql_store(sqlite_url(file))
-    assert file.read_bytes().startswith(b"certainly")
+    assert (await asyncio.to_thread(file.read_bytes)).startswith(b"certainly")
 
 
 async def test_a_lock_held_by_another_program_is_said_and_passes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,17 +105,15 @@ async def test_a_full_disk_is_said_and_what_is_there_can_be_read(file: Path) -> 
     await store.add(task())
     async with store._engine.connect() as connection:
         await connection.exec_driver_sql("PRAGMA max_page_count=1")
-    with pytest.raises(Unavailable, match="the disk is full"):
+
+    async def fill() -> None:
         for number in range(50):
-            await store.add(TaskRecord(**{**_fields(task(f"n{number}")), "request": {"text": "x" * 10_000}}))
+            await store.add(replace(task(f"n{number}"), request={"text": "x" * 10_000}))
+
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await fill()
     assert (await store.get("t1")).id == "t1"
     await store.aclose()
-
-
-def _fields(record: TaskRecord) -> dict[str, object]:
-    from dataclasses import fields
-
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 async def test_many_submissions_share_their_commits(file: Path) -> None:

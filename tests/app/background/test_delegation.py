@@ -30,7 +30,9 @@ class Office:
         self.runs = FakeRuns()
         self.notices: list[tuple[str, str]] = []
         self.tasks = TaskService(self._store, self.runs, TaskSettings(limit_of=lambda _agent: 1))
-        self.delegation = Delegation(lambda: self.tasks, lambda _agent: 60.0, lambda *notice: self.notices.append(notice))
+        self.delegation = Delegation(
+            lambda: self.tasks, lambda _agent: 60.0, lambda *notice: self.notices.append(notice)
+        )
         self._tools = {tool.name: tool for tool in agent_tools(self.delegation)}
 
     async def _store(self) -> MemoryTaskStore:

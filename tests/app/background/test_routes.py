@@ -64,10 +64,9 @@ async def test_a_submission_answers_as_1_0_2_did_and_how_it_was_understood(clien
 async def test_the_status_of_1_0_2_tells_running_as_running(client: httpx.AsyncClient) -> None:
     running = await submit(client, SLOW)
     waiting = await submit(client)
-    async with client.stream("GET", f"/api/tasks/{running}/events") as stream:
-        async for line in stream.aiter_lines():
-            if "plugin_call" in line:
-                break
+    live = app.state.services.tasks.live(running)
+    await live.settled.wait()
+    await live.run.more(3)
     first = (await client.get(f"{TASK}/{running}")).json()
     second = (await client.get(f"{TASK}/{waiting}")).json()
     assert (first["status"], first["result"], second["status"], second["result"]) == ("running", None, "pending", None)

@@ -4,10 +4,6 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
-from copaw.testing.eventually import eventually
-
 JOB: dict[str, Any] = {
     "id": "",
     "name": "Morning",
@@ -29,9 +25,11 @@ def jobs_file(server) -> Any:
 
 async def ended(server, job_id: str) -> dict[str, Any]:
     """Wait until the job's last run has ended; its state."""
-    while (state := await server.call("GET", f"/cron/jobs/{job_id}/state"))["running"]:
+    while True:
+        state = await server.call("GET", f"/cron/jobs/{job_id}/state")
+        if not state["running"]:
+            return state
         await asyncio.sleep(0.01)
-    return state
 
 
 async def test_a_new_home_has_no_jobs(server):
@@ -121,7 +119,7 @@ async def test_a_text_job_that_is_run_leaves_its_text_for_the_session(server):
 
 
 async def test_an_agent_job_that_is_run_asks_the_agent_and_leaves_the_answer(server):
-    await eventually(server.services.ready.is_set)
+    await server.services.ready.wait()
     job_id = (await server.call("POST", "/cron/jobs", ASK))["id"]
     await server.call("POST", f"/cron/jobs/{job_id}/run")
     assert (await ended(server, job_id))["last_error"] is None
@@ -132,7 +130,7 @@ async def test_an_agent_job_that_is_run_asks_the_agent_and_leaves_the_answer(ser
 
 
 async def test_a_job_whose_channel_is_off_says_so_and_leaves_a_notice(server):
-    await eventually(server.services.ready.is_set)
+    await server.services.ready.wait()
     dispatch = {"channel": "telegram", "target": {"user_id": "u", "session_id": "s"}}
     job_id = (await server.call("POST", "/cron/jobs", changed(JOB, dispatch=dispatch)))["id"]
     await server.call("POST", f"/cron/jobs/{job_id}/run")
@@ -143,34 +141,31 @@ async def test_a_job_whose_channel_is_off_says_so_and_leaves_a_notice(server):
     assert "'Morning' failed" in message["text"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"schedule": {"cron": "* * * *"}}, "schedule.cron"),
-        ({"schedule": {"cron": "61 * * * *"}}, "schedule.cron"),
-        ({"schedule": {"cron": "0 0 31 2 *"}}, "schedule.cron"),
-        ({"schedule": {"cron": "* * * * *", "timezone": "Mars"}}, "schedule.timezone"),
-        ({"text": " "}, "text"),
-        ({"task_type": "agent"}, "request"),
-        ({"task_type": "agent", "request": {"input": []}}, "request.input"),
-        ({"task_type": "agent", "request": {"input": [{"content": [{"type": "smell"}]}]}}, "request.input.0.content.0.type"),
-        ({"name": ""}, "name"),
-        ({"id": "a/b"}, "id"),
-        ({"dispatch": {"target": {"user_id": "", "session_id": "s"}}}, "dispatch.target.user_id"),
-        ({"runtime": {"timeout_seconds": 10**12}}, "runtime.timeout_seconds"),
-    ],
-)  # fmt: skip
-async def test_a_job_that_cannot_be_run_names_the_field(server, fields, field):
-    error = await server.error("POST", "/cron/jobs", changed(JOB, **fields), status=422)
-    assert error["field"] == field
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"schedule": {"cron": "* * * *"}}, "schedule.cron"),
+    ({"schedule": {"cron": "61 * * * *"}}, "schedule.cron"),
+    ({"schedule": {"cron": "0 0 31 2 *"}}, "schedule.cron"),
+    ({"schedule": {"cron": "* * * * *", "timezone": "Mars"}}, "schedule.timezone"),
+    ({"text": " "}, "text"),
+    ({"task_type": "agent"}, "request"),
+    ({"task_type": "agent", "request": {"input": []}}, "request.input"),
+    ({"task_type": "agent", "request": {"input": [{"content": [{"type": "x"}]}]}}, "request.input.0.content.0.type"),
+    ({"name": ""}, "name"),
+    ({"id": "a/b"}, "id"),
+    ({"dispatch": {"target": {"user_id": "", "session_id": "s"}}}, "dispatch.target.user_id"),
+    ({"runtime": {"timeout_seconds": 10**12}}, "runtime.timeout_seconds"),
+]
+
+
+async def test_a_job_that_cannot_be_run_names_the_field(server):
+    for fields, field in WRONG:
+        error = await server.error("POST", "/cron/jobs", changed(JOB, **fields), status=422)
+        assert error["field"] == field
+    for name in ("id", "name", "schedule", "dispatch"):
+        body = {key: value for key, value in JOB.items() if key != name}
+        answer = await server.call("POST", "/cron/jobs", body, status=422)
+        assert answer["detail"][0]["loc"] == ["body", name]
     assert await server.call("GET", "/cron/jobs") == []
-
-
-@pytest.mark.parametrize("name", ["id", "name", "schedule", "dispatch"])
-async def test_a_job_without_what_it_needs_names_the_field(server, name):
-    body = {key: value for key, value in JOB.items() if key != name}
-    answer = await server.call("POST", "/cron/jobs", body, status=422)
-    assert answer["detail"][0]["loc"] == ["body", name]
 
 
 async def test_jobs_edited_on_disk_are_taken_over_and_kept(server):
@@ -185,22 +180,27 @@ async def test_jobs_edited_on_disk_are_taken_over_and_kept(server):
     assert (await server.call("GET", "/cron/jobs/b/state"))["next_run_at"] is not None
 
 
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        (b"", "empty"), (b'{"jobs": [', "line 1"), (b"\xff\xfe", "UTF-8"), (b"[]", "jobs"), (b'{"jobs": {}}', "jobs"),
-        (b'{"jobs": [{"id": 5}]}', "jobs.0.id"), (b"[" * 100_000, "nested"),
-    ],
-    ids=range(7),
-)  # fmt: skip
-async def test_a_file_that_cannot_be_used_is_named_and_left_alone(server, content, named):
+BROKEN: dict[bytes, str] = {
+    b"": "empty",
+    b'{"jobs": [': "line 1",
+    b"\xff\xfe": "UTF-8",
+    b"[]": "jobs",
+    b'{"jobs": {}}': "jobs",
+    b'{"jobs": [{"id": 5}]}': "jobs.0.id",
+    b"[" * 100_000: "nested",
+}
+
+
+async def test_a_file_that_cannot_be_used_is_named_and_left_alone(server):
     await server.call("POST", "/cron/jobs", changed(JOB, id="a"))
-    jobs_file(server).write_bytes(content)
-    for method, path, body in [("GET", "", None), ("POST", "", JOB), ("POST", "/a/run", None), ("DELETE", "/a", None)]:
-        error = await server.error(method, f"/cron/jobs{path}", body, status=500)
-        assert error["code"] == "CONFIG_FILE_ERROR"
-        assert named in error["message"]
-    assert jobs_file(server).read_bytes() == content
+    requests = [("GET", "", None), ("POST", "", JOB), ("POST", "/a/run", None), ("DELETE", "/a", None)]
+    for content, named in BROKEN.items():
+        jobs_file(server).write_bytes(content)
+        for method, path, body in requests:
+            error = await server.error(method, f"/cron/jobs{path}", body, status=500)
+            assert error["code"] == "CONFIG_FILE_ERROR"
+            assert named in error["message"]
+        assert jobs_file(server).read_bytes() == content
     assert await server.call("GET", "/chats") == []
 
 
@@ -214,7 +214,7 @@ async def test_a_job_of_a_file_that_cannot_be_scheduled_says_why_and_the_others_
 
 
 async def test_nothing_here_reloads_the_agent(server):
-    await eventually(server.services.ready.is_set)
+    await server.services.ready.wait()
     was = server.generation()
     await server.call("POST", "/cron/jobs", changed(JOB, id="a"))
     await server.call("POST", "/cron/jobs/a/pause")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from copaw.app.crons.checks import MAX_SECONDS, messages_of, request_of
 from copaw.app.crons.entry import Entry, Result
-from copaw.app.crons.heartbeat import grace_of, parse_every, parse_hours, read_prompt
+from copaw.app.crons.heartbeat import grace_of, parse_every, parse_hours
 from copaw.app.crons.running import Send, StartRun, run_request
 from copaw.app.crons.store import Job
 from copaw.app.runner.request import parse_request
@@ -44,8 +43,8 @@ class AgentSurroundings(Protocol):
     def last_dispatch(self) -> LastDispatchConfig | None:
         """Where it last heard from its user."""
 
-    def heartbeat_file(self) -> Path:
-        """What it is told when it wakes up."""
+    async def heartbeat_prompt(self) -> str:
+        """What it is told when it wakes up; empty if there is nothing to do. Raises ``CopawError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +128,9 @@ class Actions:
         hours = parse_hours(config, agent.timezone())
         if hours is not None and not hours.contain(self.clock.time()):
             return Result("skipped", "Outside the active hours.")
-        file = agent.heartbeat_file()
-        prompt = await asyncio.to_thread(read_prompt, file)
+        prompt = await agent.heartbeat_prompt()
         if not prompt:
-            return Result("skipped", f"{file.name} says nothing to do.")
+            return Result("skipped", "The heartbeat file says nothing to do.")
         request = parse_request(
             {"input": messages_of(prompt), "session_id": HEARTBEAT_SESSION, "user_id": HEARTBEAT_SESSION}
         )

@@ -61,6 +61,7 @@ class AgentCrons:
         self._scheduler: Scheduler | None = None
         self._left: list[Scheduler] = []
         self._were_read = False
+        self._heartbeat_problem: str | None = None
         self._serving = False
         self._closed = False
 
@@ -133,10 +134,12 @@ class AgentCrons:
             logger.error("agent %s: the state of its jobs could not be stored: %s", self.agent_id, error)
 
     def _heartbeat_entry(self) -> Entry | None:
+        self._heartbeat_problem = None
         try:
             return self._actions.heartbeat_entry(self._surroundings)
         except CopawError as error:
             logger.error("agent %s: no heartbeat: %s", self.agent_id, error.message)
+            self._heartbeat_problem = error.message
             return None
 
     # -- what routers use ------------------------------------------------------------------------------------
@@ -246,6 +249,13 @@ class AgentCrons:
         self._job(job_id)
         if job_key(job_id) not in self._schedule.states:
             await self._reschedule()
+
+    async def heartbeat_state(self) -> CronJobState:
+        """When it wakes up next, and what came of the last time."""
+        async with self._lock:
+            await self._open()
+            state = self._schedule.states.get(HEARTBEAT) or EntryState()
+            return state_view(state, running=self._schedule.running(HEARTBEAT), problem=self._heartbeat_problem)
 
     async def heartbeat_changed(self) -> None:
         """Follow a change of the heartbeat's configuration, in place: nothing else is touched."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from copaw.app.crons.actions import Actions
 from copaw.app.crons.clock import SystemClock
+from copaw.app.crons.heartbeat import read_prompt
 from copaw.app.crons.service import AgentCrons, Crons, Stores
 from copaw.app.crons.state import STATE_NAME, FileStateStore
 from copaw.app.crons.store import FileJobStore
@@ -47,8 +48,9 @@ class ConfiguredAgent:
     def last_dispatch(self) -> LastDispatchConfig | None:
         return self.config.last_dispatch(self.agent_id)
 
-    def heartbeat_file(self) -> Path:
-        return self.config.workspace_dir(self.agent_id) / self.config.paths.heartbeat_name
+    async def heartbeat_prompt(self) -> str:
+        file = self.config.workspace_dir(self.agent_id) / self.config.paths.heartbeat_name
+        return await asyncio.to_thread(read_prompt, file)
 
 
 def make_crons(

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Protocol
 
+from copaw.app.mcp.calls import Calls
 from copaw.app.mcp.session import CallFailed, RemoteResult, RemoteTool, Session, TransportFailed
 from copaw.app.mcp.settings import ClientSettings
 from copaw.app.mcp.status import ClientState, ClientStatus, sentence
@@ -64,8 +65,8 @@ class McpClient:
         self._last_error: str | None = None
         self._sessions = 0
         self._session: Session | None = None
-        self._calls: dict[asyncio.Task[RemoteResult], Session] = {}
-        self._used_at = self._retry_at = 0.0
+        self.calls = Calls(settings.name, settings.call_timeout_seconds, self._doubt)
+        self._retry_at = 0.0
         self._ready_at: float | None = None
         self._made_at = asyncio.get_running_loop().time()
         self._tried = asyncio.Event()
@@ -85,7 +86,7 @@ class McpClient:
             since=self._since,
             last_error=self._last_error,
             tools=len(self.tools),
-            calls=len(self._calls),
+            calls=len(self.calls),
             sessions=self._sessions,
             retry_in_s=left_s if self.state is ClientState.FAILED else None,
         )
@@ -133,12 +134,12 @@ class McpClient:
         :raises CallFailed: the server refused the call, or it took too long.
         """
         try:
-            return await self._call_on(await self._live_session(), tool, arguments, progress)
+            return await self.calls.run(await self._live_session(), tool, arguments, progress)
         except TransportFailed as failure:
             if not failure.never_ran and not self._is_repeatable(tool):
                 raise
             logger.info("MCP client %s: %s is called once more: %s", self.name, tool, failure.message)
-        return await self._call_on(await self._live_session(), tool, arguments, progress)
+        return await self.calls.run(await self._live_session(), tool, arguments, progress)
 
     def _is_repeatable(self, tool: str) -> bool:
         return any(known.name == tool and known.repeatable for known in self.tools)
@@ -146,7 +147,7 @@ class McpClient:
     async def _live_session(self) -> Session:
         """:raises TransportFailed: there is none in time."""
         session = self._session
-        if session is not None and self._is_stale():
+        if session is not None and self.calls.unused_s > STALE_S:
             self._doubt(session)
         if (session := self._usable()) is not None:
             return session
@@ -165,56 +166,12 @@ class McpClient:
     def _usable(self) -> Session | None:
         return self._session
 
-    def _is_stale(self) -> bool:
-        return not self._calls and asyncio.get_running_loop().time() - self._used_at > STALE_S
-
     def _doubt(self, session: Session) -> None:
         """Give the session to nobody until its server gave a sign of life."""
         if self._session is session:
             self._session = None
             self._doubted = True
             self._nudge()
-
-    async def _call_on(
-        self, session: Session, tool: str, arguments: Mapping[str, Any], progress: Callable[[], None]
-    ) -> RemoteResult:
-        work = self._perform(session, tool, arguments, progress)
-        worker = asyncio.create_task(work, name=f"mcp-call:{self.name}:{tool}")
-        self._calls[worker] = session
-        worker.add_done_callback(self._call_ended)
-        try:
-            await asyncio.wait([worker])
-        finally:
-            worker.cancel()
-        if worker.cancelled():
-            raise TransportFailed(f"The session with the MCP server '{self.name}' ended before the answer came.")
-        return worker.result()
-
-    async def _perform(
-        self, session: Session, tool: str, arguments: Mapping[str, Any], progress: Callable[[], None]
-    ) -> RemoteResult:
-        limit_s = self.settings.call_timeout_seconds
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(limit_s) as timer:
-
-                def moved() -> None:
-                    timer.reschedule(loop.time() + limit_s)
-                    progress()
-
-                return await session.call(tool, arguments, moved)
-        except TimeoutError:
-            self._doubt(session)
-            raise CallFailed(f"The MCP server '{self.name}' gave no answer within {limit_s:g} s.") from None
-        except TransportFailed:
-            self._doubt(session)
-            raise
-
-    def _call_ended(self, worker: asyncio.Task[RemoteResult]) -> None:
-        del self._calls[worker]
-        self._used_at = asyncio.get_running_loop().time()
-        if not worker.cancelled():
-            worker.exception()  # the caller may have gone meanwhile
 
     # -- the owner task ----------------------------------------------------------------------------------------
 
@@ -288,7 +245,7 @@ class McpClient:
     def _back(self, session: Session) -> None:
         """The session can be used from here on."""
         self._session = session
-        self._used_at = asyncio.get_running_loop().time()
+        self.calls.used()
         self._doubted = False
         self._to(ClientState.READY)
         self._tried.set()
@@ -301,9 +258,7 @@ class McpClient:
             self._to(ClientState.DEGRADED)
         else:
             self._wake.clear()
-        for worker, used in list(self._calls.items()):
-            if used is session:
-                worker.cancel()
+        self.calls.cancel(session)
 
     async def _serve(self, session: Session) -> None:
         """Return when the session is of no more use."""
@@ -332,11 +287,7 @@ class McpClient:
 
     def _idle_in_s(self) -> float | None:
         limit_s = self.settings.idle_timeout_seconds
-        if limit_s is None:
-            return None
-        if self._calls:
-            return limit_s
-        return max(self._used_at + limit_s - asyncio.get_running_loop().time(), 0)
+        return None if limit_s is None else max(limit_s - self.calls.unused_s, 0)
 
     async def _list_tools(self, session: Session) -> None:
         try:
@@ -351,14 +302,6 @@ class McpClient:
             self.tools = tools
             self.tools_version += 1
 
-    async def end_calls(self) -> None:
-        """Cancel the calls under way, and wait a little for them."""
-        workers = list(self._calls)
-        for worker in workers:
-            worker.cancel()
-        if workers:
-            await asyncio.wait(workers, timeout=CLOSE_BOUND_S)
-
 
 @asynccontextmanager
 async def running_client(settings: ClientSettings, opener: Opener) -> AsyncIterator[McpClient]:
@@ -368,7 +311,7 @@ async def running_client(settings: ClientSettings, opener: Opener) -> AsyncItera
     try:
         yield client
     finally:
-        await client.end_calls()
+        await client.calls.aclose(CLOSE_BOUND_S)
         # Once for the session, once more for a farewell that nobody answers.
         for _ in range(2):
             owner.cancel()

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
 from copaw.app.crons.heartbeat import check_heartbeat
+from copaw.app.crons.models import CronJobState
 from copaw.app.crons.wiring import heartbeat_of
 from copaw.app.patching import patched
 from copaw.app.routers.bodies import StorableJson, part_of
@@ -24,6 +25,12 @@ async def get_heartbeat(agent_id: AgentId, response: Response, services: Service
     heartbeat = heartbeat_of(services.config, agent_id)
     tell_revision(response, services.config.revision(agent_id))
     return heartbeat
+
+
+@router.get("/config/heartbeat/state")
+async def get_heartbeat_state(agent_id: AgentId, services: ServicesDep) -> CronJobState:
+    """When it wakes up next, and what came of the last time."""
+    return await services.crons.of(agent_id).heartbeat_state()
 
 
 @router.put("/config/heartbeat", openapi_extra=part_of(HeartbeatConfig))
