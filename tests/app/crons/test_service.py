@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 
 from copaw.app.crons.cron_expression import parse_cron

@@ -33,7 +33,7 @@ async def test_what_was_running_is_loaded_as_interrupted(store: StateStore) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"entries": {"job:a": {"next_due": "soon"}}}'])
-async def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
+async def test_a_damaged_file_is_set_aside(tmp_path, content: bytes) -> None:
     path = tmp_path / "cron_state.json"
     path.write_bytes(content)
     store = FileStateStore(path)

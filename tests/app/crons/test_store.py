@@ -38,20 +38,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "jobs.json"
 
 
-async def test_a_missing_file_is_empty_and_is_not_made_by_reading(path: Path) -> None:
+async def test_a_missing_file_is_empty_and_is_not_made_by_reading(path) -> None:
     store = FileJobStore(path)
     assert await store.refresh()
     assert not store.jobs
     assert not path.exists()
 
 
-async def test_changes_at_the_same_time_are_all_kept(path: Path) -> None:
+async def test_changes_at_the_same_time_are_all_kept(path) -> None:
     store = FileJobStore(path)
     await asyncio.gather(*(store.change(adding(f"j{number}")) for number in range(8)))
     assert sorted(ids(path)) == [f"j{number}" for number in range(8)]
 
 
-async def test_what_somebody_else_wrote_is_kept(path: Path) -> None:
+async def test_what_somebody_else_wrote_is_kept(path) -> None:
     store, other = FileJobStore(path), FileJobStore(path)
     await store.change(adding("a"))
     await other.change(adding("b"))
@@ -61,7 +61,7 @@ async def test_what_somebody_else_wrote_is_kept(path: Path) -> None:
     assert not await other.refresh()
 
 
-async def test_unknown_fields_are_kept_everywhere(path: Path) -> None:
+async def test_unknown_fields_are_kept_everywhere(path) -> None:
     job = spec("a", future=1, schedule={"cron": "* * * * *", "until": "x"})
     path.write_text(json.dumps({"version": 3, "more": [1], "jobs": [job]}))
     await FileJobStore(path).change(adding("b"))
@@ -70,7 +70,7 @@ async def test_unknown_fields_are_kept_everywhere(path: Path) -> None:
     assert (content["jobs"][0]["future"], content["jobs"][0]["schedule"]["until"]) == (1, "x")
 
 
-async def test_a_change_that_changes_nothing_writes_nothing(path: Path) -> None:
+async def test_a_change_that_changes_nothing_writes_nothing(path) -> None:
     path.write_text('{"jobs": []}')
     before = path.stat().st_mtime_ns
     store = FileJobStore(path)
@@ -91,7 +91,7 @@ async def test_a_change_that_changes_nothing_writes_nothing(path: Path) -> None:
         (json.dumps({"jobs": [spec("a", runtime={"max_concurrency": 0})]}).encode(), "jobs.0.runtime.max_concurrency"),
     ],
 )
-async def test_a_broken_file_is_named_with_its_field_and_left_alone(path: Path, content: bytes, field: str) -> None:
+async def test_a_broken_file_is_named_with_its_field_and_left_alone(path, content: bytes, field: str) -> None:
     path.write_bytes(content)
     store = FileJobStore(path)
     for work in (store.refresh(), store.change(adding("b"))):
@@ -101,7 +101,7 @@ async def test_a_broken_file_is_named_with_its_field_and_left_alone(path: Path, 
     assert path.read_bytes() == content
 
 
-async def test_a_file_that_breaks_later_leaves_the_jobs_in_force(path: Path) -> None:
+async def test_a_file_that_breaks_later_leaves_the_jobs_in_force(path) -> None:
     store = FileJobStore(path)
     await store.change(adding("a"))
     path.write_text("{")
@@ -110,7 +110,7 @@ async def test_a_file_that_breaks_later_leaves_the_jobs_in_force(path: Path) -> 
     assert [*store.jobs] == ["a"]
 
 
-async def test_a_job_that_cannot_be_scheduled_is_kept_with_its_problem(path: Path) -> None:
+async def test_a_job_that_cannot_be_scheduled_is_kept_with_its_problem(path) -> None:
     path.write_text(json.dumps({"jobs": [spec("a", schedule={"cron": "@daily"})]}))
     store = FileJobStore(path)
     await store.refresh()

@@ -98,6 +98,8 @@ class FileJobStore:
             await self._refresh()
             jobs = dict(self._jobs)
             change(jobs)
+            if jobs == self._jobs:
+                return
             file = self._file.model_copy(update={"jobs": [job.spec for job in jobs.values()]})
             content = encode_json(file.model_dump(mode="json"))
             assert self._digest is not None
@@ -155,8 +157,6 @@ def _replace(path: Path, expected: str, content: bytes) -> bool:
     found = _bytes_of(path)
     if _digest(found) != expected:
         return False
-    if found == content:
-        return True
     try:
         write_atomic(path, content)
     except OSError as error:
