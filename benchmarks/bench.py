@@ -87,11 +87,11 @@ class Bench:
 
     async def _start_targets(self) -> list[Target]:
         names = (SUBJECT, FLOOR) if self.with_floor else (SUBJECT,)
-        return [await self.start(name, self.stack) for name in names]
+        return [await self.start(name, self.stack, self.home) for name in names]
 
-    async def start(self, name: str, stack: ExitStack) -> Target:
-        """Start a server of ours; its times and its memory are samples."""
-        directory = self.home
+    async def start(self, name: str, stack: ExitStack, directory: Path | None = None) -> Target:
+        """Start a server of ours, in a home of its own if none is given; its times and its memory are samples."""
+        directory = directory or self.new_home()
         begun = time.monotonic()
         ours = name == SUBJECT
         running = processes.copaw_server(directory) if ours else processes.floor_server(directory, self.model_url)

@@ -99,6 +99,7 @@ class Simulation:
         self._trace: list[tuple[float, str]] = []
         self._waiters: list[asyncio.Future[ReloadOutcome]] = []
         self._edits = 0
+        self._calm = False
         self._refused = 0
         self._messages = 0
         self._now: Callable[[], float] = lambda: 0.0
@@ -162,9 +163,10 @@ class Simulation:
 
     async def _calm_down(self) -> None:
         self._note("calm")
+        self._calm = True
         for agent_id in self.agents:
             self._mend(agent_id)
-            self._edit(agent_id, ingress=IngressConfig(), grace_s=0.5)
+            self._edit(agent_id)
             if not self.invariants.of(agent_id).stopped:
                 self._ask(agent_id)
         await asyncio.sleep(CALM_S)
@@ -252,7 +254,7 @@ class Simulation:
     def _mend(self, agent_id: str) -> None:
         self.world.configure(agent_id, invalid="", build_s=0.01, build_error="", hang=False, refused=frozenset())
 
-    def _edit(self, agent_id: str, **values: object) -> None:
+    def _edit(self, agent_id: str) -> None:
         self._edits += 1
         self.world.configure(
             agent_id,
@@ -265,7 +267,8 @@ class Simulation:
                 self.random.choice((0.0, 0.5, 0.7)),
             ),
         )
-        self.world.configure(agent_id, **values)
+        if self._calm:  # Runs that reload their own agent may still edit; no timer may start work any more.
+            self.world.configure(agent_id, ingress=IngressConfig(), grace_s=0.5)
 
     def _ask(self, agent_id: str) -> asyncio.Future[ReloadOutcome]:
         config = self.world.configs[agent_id]

@@ -56,8 +56,10 @@ class Entry:
         return min(max(self.grace_s, MIN_GRACE_S), MAX_GRACE_S)
 
 
-def plan(entry: Entry, state: EntryState, now: float) -> None:
+def plan(entry: Entry, state: EntryState, now: float, *, doubt: bool = True) -> None:
     """Work out when the entry is due next, keeping what is known already.
+
+    :param doubt: the clock may have been set since that was worked out.
 
     After the clock was set back no due time comes again. One that was handled more than a day ahead of the present was
     a mistake of the clock and does not count.
@@ -68,6 +70,8 @@ def plan(entry: Entry, state: EntryState, now: float) -> None:
         return
     if state.fingerprint != trigger.fingerprint:
         state.fingerprint, state.next_due = trigger.fingerprint, None
+    if state.next_due is not None and not doubt:
+        return
     after = max(now, state.last_due) if state.last_due is not None and state.last_due <= now + DAY_S else now
     fresh = trigger.next_after(after, after)
     if state.next_due is None or (fresh is not None and fresh < state.next_due):

@@ -45,6 +45,7 @@ class Scheduler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._doubt = True
         self._timer: asyncio.Task[None] | None = None
         self._seen = 0.0
         self._saving = asyncio.Lock()
@@ -67,15 +68,20 @@ class Scheduler:
         :raises OSError: it cannot be stored; it is in force all the same.
         """
         now = self._clock.time()
-        before = {key: (state.fingerprint, state.next_due) for key, state in self.states.items()}
+        before = self._planned()
         self._entries = dict(entries)
         kept = {} if complete else self.states
         self.states = {**kept, **{key: self.states.get(key) or EntryState() for key in entries}}
         for key, entry in entries.items():
-            plan(entry, self.states[key], now)
+            plan(entry, self.states[key], now, doubt=self._doubt)
+        self._doubt = False
         self._wake.set()
-        if before != {key: (state.fingerprint, state.next_due) for key, state in self.states.items()}:
+        if before != self._planned():
             await self._save_changes()
+
+    def _planned(self) -> dict[str, tuple[str, float | None]]:
+        states = self.states.items()
+        return {key: (state.fingerprint, state.next_due) for key, state in states if state.fingerprint}
 
     async def set_paused(self, key: str, paused: bool) -> None:
         """Pause an entry or let it go on; due times in between do not count. Raises as :meth:`set_entries`."""
