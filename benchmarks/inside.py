@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from benchmarks.processes import memory_mb
 from benchmarks.results import percentile
@@ -173,12 +174,12 @@ def _time_swaps() -> list[float]:
     """From here on every swap leaves its duration, in microseconds."""
     swap, taken = AgentSlot._swap, []
 
-    def timed(slot: AgentSlot, revision: int, candidate: Workspace) -> None:
+    def timed(*args: Any) -> None:
         begun = time.perf_counter()
-        swap(slot, revision, candidate)
+        swap(*args)
         taken.append((time.perf_counter() - begun) * 1e6)
 
-    AgentSlot._swap = timed  # type: ignore[method-assign, assignment]
+    AgentSlot._swap = timed  # type: ignore[method-assign]
     return taken
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 
-from benchmarks.bench import Bench
+from benchmarks.bench import QUICK, Bench
 from benchmarks.client import Target, call
 from benchmarks.groups.throughput import chats_in_parallel
 from benchmarks.processes import memory_mb
@@ -15,7 +15,8 @@ _CHATS = 200
 
 
 async def run(bench: Bench) -> None:
-    for name in (SUBJECT, FLOOR) if bench.with_floor else (SUBJECT,):
+    with_floor = bench.with_floor and bench.scale is not QUICK
+    for name in (SUBJECT, FLOOR) if with_floor else (SUBJECT,):
         with ExitStack() as stack:
             target = await bench.start(name, stack)
             assert target.pid is not None

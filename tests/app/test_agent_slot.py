@@ -244,13 +244,17 @@ async def test_draining_generations_are_bounded_by_holding_the_reload(world: Fak
         await changed(world, manager, value)
     leases.append(manager.acquire("a", "task")[1])
     world.configure("a", value=3)
-    held = asyncio.ensure_future(manager.reload_agent("a"))
+    held = await manager.reload_agent("a")
+    assert held.outcome is Outcome.HELD
+    assert slot.reload_pending
     await asyncio.sleep(100)
-    assert not held.done()
     assert len(slot.draining) == 2
     assert all(lease.end_reason is None for lease in leases)
     leases[0].release()
-    assert (await held).outcome is Outcome.SWAPPED
+    await asyncio.sleep(0.1)
+    assert not slot.reload_pending
+    assert slot.current is not None
+    assert slot.current.snapshot.revision == 3
     for lease in leases[1:]:
         lease.release()
 

@@ -186,14 +186,25 @@ class AgentSlot:
                 break
 
     async def _hold(self) -> None:
-        """Wait while as many generations drain as may. No work is ended for it."""
+        """Wait while as many generations drain as may. No work is ended for it.
+
+        Whoever waits is told so and let go: one of them may be the very work that keeps a generation draining.
+        """
         while self.current is not None and len(self.draining) >= self._max_draining():
             logger.warning("agent %s: %d generations drain; the reload is held", self.agent_id, len(self.draining))
+            self._waiters.answer(self.wanted, self._held(self.current))
             self._drained.clear()
             self._dirty.clear()
             await _first(self._drained, self._dirty)
             if self._stop_reason is not None:
                 return
+
+    def _held(self, current: Workspace) -> ReloadOutcome:
+        now = time.time()
+        why = f"{len(self.draining)} generations drain already; the reload follows as soon as one of them has closed"
+        return ReloadOutcome(
+            Outcome.HELD, current.generation, self._requested_at, now, now - self._requested_at, error=why
+        )
 
     def _max_draining(self) -> int:
         return self.current.snapshot.profile.running.max_draining if self.current is not None else 1
@@ -306,10 +317,10 @@ class AgentSlot:
     async def aclose(self, reason: EndReason, grace_s: float = 0.0) -> None:
         """Stop, let every generation drain for at most ``grace_s`` seconds, then end what is left."""
         self._stop_reason = reason
+        self._ingress.refuse_new()
         await self._end_reconcile()
         if self._candidate is not None:
             await self._discard(self._candidate)
-        await self._ingress.aclose()
         current, self.current = self.current, None
         if current is not None:
             self._retire(current, None)
@@ -323,6 +334,8 @@ class AgentSlot:
             workspace.expire(reason)
         for workspace in left:
             await workspace.wait_closed()
+        # Last: what ended during the drain has an answer to deliver.
+        await self._ingress.aclose()
         self._waiters.fail(ServerClosing())
 
     async def _end_reconcile(self) -> None:

@@ -122,6 +122,9 @@ class FakeIngress:
             self._worker = self._spawn(self._work(), "queue")
         self._news.set()
 
+    def refuse_new(self) -> None:
+        """Nothing to do: what is due or received from here on is refused by the manager."""
+
     async def aclose(self) -> None:
         self.closed = True
         await self._end(self._timer)

@@ -115,6 +115,11 @@ class Scheduler:
             self._seen = self._clock.time()
             self._timer = asyncio.create_task(self._tick_on(), name=f"cron:{self.name}")
 
+    def halt(self) -> None:
+        """Start nothing any more, from here on; :meth:`stop` waits for what is just starting."""
+        self._stopping = True
+        self._wake.set()
+
     async def stop(self) -> None:
         """Start nothing any more. Whatever has begun to start is started, and what runs goes on."""
         timer, self._timer = self._timer, None

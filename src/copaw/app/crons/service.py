@@ -83,6 +83,11 @@ class AgentCrons:
             await self._reschedule()
             self._schedule.start()
 
+    def refuse_new(self) -> None:
+        """See :class:`copaw.app.ingress.port.Ingress`."""
+        if self._scheduler is not None:
+            self._scheduler.halt()
+
     async def aclose(self) -> None:
         """Start nothing any more. What runs is ended by its workspace; :meth:`finish` waits for that."""
         async with self._lock:

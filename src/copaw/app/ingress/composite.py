@@ -25,6 +25,10 @@ class CompositeIngress:
         for part in self._parts:
             await self._supervised(part, part.apply(snapshot))
 
+    def refuse_new(self) -> None:
+        for part in self._parts:
+            part.refuse_new()
+
     async def aclose(self) -> None:
         for part in reversed(self._parts):
             await self._supervised(part, part.aclose())

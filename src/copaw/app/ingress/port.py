@@ -19,14 +19,20 @@ class Ingress(Protocol):
         Whatever did not change is not touched. A part that fails is reported by itself and does not stop the others.
         """
 
+    def refuse_new(self) -> None:
+        """Bring no more work; what was brought goes on, and its answers still leave. At the begin of a shutdown."""
+
     async def aclose(self) -> None:
-        """Disconnect everything, for good."""
+        """Disconnect everything, for good. Nothing runs any more by then."""
 
 
 class NoIngress:
     """For an agent that nothing reaches from outside."""
 
     async def apply(self, snapshot: AgentSnapshot | None) -> None:
+        return None
+
+    def refuse_new(self) -> None:
         return None
 
     async def aclose(self) -> None:

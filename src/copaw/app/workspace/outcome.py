@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    HELD = "held"
     STOPPED = "stopped"
 
 
