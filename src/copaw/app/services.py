@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.agent_sync import AgentSync
-from copaw.app.background.callbacks import Callbacks
+from copaw.app.background.callbacks import Callbacks, callback_secret
 from copaw.app.background.delegation import Delegation
 from copaw.app.background.server_lock import lock_working_dir
 from copaw.app.background.service import TaskService
-from copaw.app.background.settings import store_opener, task_settings
+from copaw.app.background.settings import TaskSettings, store_opener, task_settings
 from copaw.app.channels.registry import ChannelRegistry
 from copaw.app.config_watch import ConfigWatcher
-from copaw.app.crons.service import Crons
 from copaw.app.crons.wiring import make_crons
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.generation import Generations
@@ -47,37 +44,114 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE_S = 25.0
-CALLBACK_SECRET_NAME = "callback_secret"
 
 
-@dataclass(frozen=True, slots=True)
 class Services:
-    """What routers and the command line's server work with.
+    """What routers and the server work with. Made by :func:`open_services`.
 
-    :param ready: set when every agent that is enabled serves, or it is known why one does not.
-    :param watching: set while edits of configuration files on disk are noticed.
+    Parts are built in an order in which each finds what it needs. Three circles remain and are closed by methods
+    that look a part up when they are called: ingress and timers start runs, delegated tools submit tasks.
+
+    :param config: loaded, as are ``providers``.
+    :param shutdown_grace_s: seconds that work under way has to end by itself when the server shuts down.
     """
 
-    paths: Paths
-    secrets: SecretFiles
-    config: ConfigStore
-    providers: ProviderStore
-    models: Callable[[], ModelRegistry]
-    generations: Generations
-    manager: MultiAgentManager
-    runner: DynamicMultiAgentRunner
-    channels: ChannelRegistry
-    ingresses: Ingresses
-    crons: Crons
-    tasks: TaskService
-    chats: ChatBooks
-    push: PushMessages
-    mcp: McpClients
-    locks: KeyedLocks
-    metrics: LifecycleMetrics
-    ready: asyncio.Event
-    watching: asyncio.Event
-    shutdown_grace_s: float
+    def __init__(
+        self,
+        paths: Paths,
+        config: ConfigStore,
+        providers: ProviderStore,
+        task_settings: TaskSettings,
+        shutdown_grace_s: float,
+    ) -> None:
+        self.paths = paths
+        self.config = config
+        self.providers = providers
+        self.shutdown_grace_s = shutdown_grace_s
+        self.secrets = SecretFiles(paths.secret_dir)
+        self.locks = KeyedLocks()
+        self.push = PushMessages()
+        self.metrics = LifecycleMetrics()
+        self.registry = LazyRegistry(providers)
+        self.models = self.registry.get
+        self.mcp = McpClients(self.secrets)
+        self.delegation = Delegation(lambda: self.tasks, self._task_timeout_s, self.push.add)
+        self.generations = Generations(
+            paths=paths,
+            config=config,
+            providers=providers,
+            models=self.models,
+            locks=self.locks,
+            push=self.push,
+            mcp=self.mcp,
+            further_tools=agent_tools(self.delegation),
+        )
+        self.channels = ChannelRegistry.from_environment(paths)
+        self._exclusive = KeyedLocks()
+        self.ingresses = Ingresses(self._channel_ingress)
+        self.crons = make_crons(
+            config, files=self.generations.files, start=self._start, send=self._send, notify=self.push.add
+        )
+        self.manager = MultiAgentManager(
+            read_snapshot=self.generations.read,
+            open_resources=self.generations.open,
+            changed_fields=self.generations.changed,
+            make_ingress=self._ingress,
+            observer=self.metrics,
+        )
+        self.metrics.watch(self.manager)
+        self.chats = ChatBooks(lambda agent_id: self.generations.files(agent_id).chats_file)
+        self.runner = DynamicMultiAgentRunner(self.manager, self.locks, self.chats)
+        self.tasks = TaskService(
+            store_opener(paths.working_dir, os.environ),
+            self.runner,
+            task_settings,
+            Callbacks(partial(asyncio.to_thread, callback_secret, self.secrets, os.environ)),
+        )
+        sync = AgentSync(config, self.manager)
+        self.watcher = ConfigWatcher(config, paths.config_file, agent_changed=sync.sync, root_changed=sync.sync_all)
+        self.ready = asyncio.Event()
+        """Set when every agent that is enabled serves, or it is known why one does not."""
+        self.watching = self.watcher.armed
+        """Set while edits of configuration files on disk are noticed."""
+
+    def _task_timeout_s(self, agent_id: str) -> float:
+        return self.config.agent(agent_id).running.background_task_timeout_seconds
+
+    # -- ingress -------------------------------------------------------------------------------------------------
+
+    def _ingress(self, agent_id: str) -> CompositeIngress:
+        return CompositeIngress(agent_id, [self.ingresses.make(agent_id), self.crons.of(agent_id)])
+
+    def _channel_ingress(self, agent_id: str) -> AgentIngress:
+        return AgentIngress(
+            agent_id,
+            registry=self.channels,
+            start=lambda request: self._start(request, agent_id, "channel"),
+            record=lambda channel, user_id, session_id: self.config.record_last_dispatch(
+                agent_id, channel=channel, user_id=user_id, session_id=session_id
+            ),
+            notify=self.push.add,
+            resources=self._exclusive,
+        )
+
+    def _start(self, request: AgentRequest, agent_id: str, kind: str) -> Awaitable[Run]:
+        return self.runner.start(request, agent_id, kind=kind, wait_for_session=True)
+
+    def _send(self, agent_id: str, *message: str) -> Awaitable[None]:
+        return self.ingresses.of(agent_id).send(*message)
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start_agents(self) -> None:
+        """Start every agent that is enabled; one that fails does not stop the others."""
+        config = self.config
+        enabled = [agent_id for agent_id in config.agent_ids() if config.ref(agent_id).enabled]
+        started = [self.manager.start_agent(agent_id) for agent_id in enabled]
+        if started:
+            await asyncio.wait(started)
+        logger.info("%d agents are ready", len(started))
+        self.ready.set()
 
     async def drain(self) -> None:
         """Refuse new work, let what runs finish within the shutdown grace, end the rest with its cause.
@@ -87,6 +161,15 @@ class Services:
         """
         await self.manager.stop_all(self.shutdown_grace_s)
         await self.tasks.settle()
+
+    async def aclose(self) -> None:
+        """After :meth:`drain`: record how what ran has ended, write what is unwritten, close clients."""
+        await self.crons.aclose()
+        await self.delegation.aclose()
+        await self.tasks.aclose()
+        await self.chats.flush()
+        await self.mcp.aclose()
+        await self.registry.aclose()
 
 
 @asynccontextmanager
@@ -100,124 +183,24 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
     """
     lock = await asyncio.to_thread(lock_working_dir, paths.working_dir)
     try:
-        async with _open_locked(paths, shutdown_grace_s) as services:
-            yield services
+        config, providers = ConfigStore(paths), ProviderStore(SecretFiles(paths.providers_dir))
+        await config.load()
+        await asyncio.to_thread(providers.load)
+        settings = await asyncio.to_thread(
+            task_settings, paths.working_dir, os.environ, lambda agent: config.agent(agent).running.max_running_tasks
+        )
+        services = Services(paths, config, providers, settings, shutdown_grace_s)
+        async with TaskOwner("services") as owner:
+            owner.spawn(services.start_agents(), "start-agents")
+            owner.spawn(services.watcher.run(), "watch-config")
+            try:
+                yield services
+            finally:
+                await services.drain()
+                await owner.aclose()
+                await services.aclose()
     finally:
         lock.release()
-
-
-@asynccontextmanager
-async def _open_locked(paths: Paths, shutdown_grace_s: float) -> AsyncIterator[Services]:
-    config = ConfigStore(paths)
-    await config.load()
-    secrets = SecretFiles(paths.secret_dir)
-    providers = ProviderStore(SecretFiles(paths.providers_dir))
-    await asyncio.to_thread(providers.load)
-    locks, push, registry, metrics = KeyedLocks(), PushMessages(), LazyRegistry(providers), LifecycleMetrics()
-    mcp = McpClients(secrets)
-    delegation = Delegation(
-        lambda: services.tasks,
-        lambda agent_id: config.agent(agent_id).running.background_task_timeout_seconds,
-        push.add,
-    )
-    generations = Generations(
-        paths=paths, config=config, providers=providers, models=registry.get, locks=locks, push=push, mcp=mcp,
-        further_tools=agent_tools(delegation),
-    )  # fmt: skip
-    channels, exclusive = ChannelRegistry.from_environment(paths), KeyedLocks()
-
-    def make_ingress(agent_id: str) -> AgentIngress:
-        def start(request: AgentRequest) -> Awaitable[Run]:
-            return runner.start(request, agent_id, kind="channel", wait_for_session=True)
-
-        def record(channel: str, user_id: str, session_id: str) -> Awaitable[None]:
-            return config.record_last_dispatch(agent_id, channel=channel, user_id=user_id, session_id=session_id)
-
-        return AgentIngress(
-            agent_id, registry=channels, start=start, record=record, notify=push.add, resources=exclusive
-        )
-
-    ingresses = Ingresses(make_ingress)
-    crons = make_crons(
-        config,
-        files=generations.files,
-        start=lambda request, agent_id, kind: runner.start(request, agent_id, kind=kind, wait_for_session=True),
-        send=lambda agent_id, *message: ingresses.of(agent_id).send(*message),
-        notify=push.add,
-    )
-    manager = MultiAgentManager(
-        read_snapshot=generations.read,
-        open_resources=generations.open,
-        changed_fields=generations.changed,
-        make_ingress=lambda agent_id: CompositeIngress(agent_id, [ingresses.make(agent_id), crons.of(agent_id)]),
-        observer=metrics,
-    )
-    metrics.watch(manager)
-    chats = ChatBooks(lambda agent_id: generations.files(agent_id).chats_file)
-    runner = DynamicMultiAgentRunner(manager, locks, chats)
-    settings = await asyncio.to_thread(
-        task_settings, paths.working_dir, os.environ, lambda agent_id: config.agent(agent_id).running.max_running_tasks
-    )
-    callbacks = Callbacks(partial(asyncio.to_thread, callback_secret, secrets, os.environ))
-    sync = AgentSync(config, manager)
-    watcher = ConfigWatcher(config, paths.config_file, agent_changed=sync.sync, root_changed=sync.sync_all)
-    services = Services(
-        paths=paths,
-        secrets=secrets,
-        config=config,
-        providers=providers,
-        models=registry.get,
-        generations=generations,
-        manager=manager,
-        runner=runner,
-        channels=channels,
-        ingresses=ingresses,
-        crons=crons,
-        tasks=TaskService(store_opener(paths.working_dir, os.environ), runner, settings, callbacks),
-        chats=chats,
-        push=push,
-        mcp=mcp,
-        locks=locks,
-        metrics=metrics,
-        ready=asyncio.Event(),
-        watching=watcher.armed,
-        shutdown_grace_s=shutdown_grace_s,
-    )
-    owner = TaskOwner("services")
-    owner.spawn(_start_agents(services), "start-agents")
-    owner.spawn(watcher.run(), "watch-config")
-    try:
-        yield services
-    finally:
-        # Ordered: no new work, drain and end what runs, record how it ended, write what is unwritten, close clients.
-        await services.drain()
-        await owner.aclose()
-        await crons.aclose()
-        await delegation.aclose()
-        await services.tasks.aclose()
-        await chats.flush()
-        await mcp.aclose()
-        await registry.aclose()
-
-
-async def _start_agents(services: Services) -> None:
-    """Start every agent that is enabled; one that fails does not stop the others."""
-    config = services.config
-    enabled = [agent_id for agent_id in config.agent_ids() if config.ref(agent_id).enabled]
-    started = [services.manager.start_agent(agent_id) for agent_id in enabled]
-    if started:
-        await asyncio.wait(started)
-    logger.info("%d agents are ready", len(started))
-    services.ready.set()
-
-
-def callback_secret(files: SecretFiles, environ: Mapping[str, str]) -> bytes:
-    """The key that signs callbacks: ``COPAW_CALLBACK_SECRET``, else one made on first use. Blocking."""
-    secret = environ.get("COPAW_CALLBACK_SECRET") or files.read(CALLBACK_SECRET_NAME).get("secret")
-    if not isinstance(secret, str) or not secret:
-        secret = token_urlsafe(32)
-        files.write(CALLBACK_SECRET_NAME, {"secret": secret})
-    return secret.encode()
 
 
 class LazyRegistry:

@@ -13,12 +13,14 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from secrets import token_urlsafe
 
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.background.records import CallbackState, TaskRecord
 from copaw.app.background.store import TaskStore
 from copaw.app.background.view import task_json
+from copaw.config.secrets import SecretFiles
 from copaw.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 PAUSES_S = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0)
 """Pauses after each failed attempt; after the last one the delivery is given up."""
 TIMEOUT_S = 15.0
+SECRET_NAME = "callback_secret"
 
 Post = Callable[[str, bytes, dict[str, str]], Awaitable[str | None]]
 """Sends a body to an address; answers what went wrong, ``None`` if it was taken."""
@@ -112,3 +115,12 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> str | None:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"[:500]
     return None if response.is_success else f"status {response.status_code}"
+
+
+def callback_secret(files: SecretFiles, environ: Mapping[str, str]) -> bytes:
+    """The key that signs callbacks: ``COPAW_CALLBACK_SECRET``, else one made on first use. Blocking."""
+    secret = environ.get("COPAW_CALLBACK_SECRET") or files.read(SECRET_NAME).get("secret")
+    if not isinstance(secret, str) or not secret:
+        secret = token_urlsafe(32)
+        files.write(SECRET_NAME, {"secret": secret})
+    return secret.encode()
