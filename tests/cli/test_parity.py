@@ -15,7 +15,7 @@ from copaw.cli.main import COMMANDS, cli
 CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "cli.json").read_text("utf-8"))["root"]
 LATER = {
     *("auth", "channel", "channels", "clean", "desktop", "env", "plugin", "shutdown", "skills"),
-    *("task", "uninstall", "update", "models download", "models local", "models remove-local"),
+    *("uninstall", "update", "models download", "models local", "models remove-local"),
 }
 
 

@@ -96,7 +96,7 @@ async def test_responses_answer_as_one_document(patient: RunningServer, agent: s
     answer = await while_leased(
         patient, agent, patient.call("POST", "/agent/compatible-mode/v1/responses", body, agent_id=agent)
     )
-    assert (answer["type"], answer["response"]["status"]) == ("response.completed", "completed")
+    assert (answer["object"], answer["status"]) == ("response", "completed")
     assert ANSWER in texts(answer)
 
 

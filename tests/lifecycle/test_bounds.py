@@ -43,6 +43,23 @@ async def test_a_newer_edit_gets_past_a_build_that_hangs() -> None:
     await manager.stop_all(0.0)
 
 
+async def test_an_edit_in_the_very_tick_in_which_a_build_begins_is_not_kept_waiting() -> None:
+    world = FakeWorld()
+    manager = await started(world)
+
+    def ask_again(agent_id: str) -> None:
+        world.on_read = lambda _agent_id: None
+        world.configure(agent_id, value=2)
+        asyncio.get_running_loop().call_soon(manager.request_reload, agent_id)
+
+    world.configure("a", value=1)
+    world.on_read = ask_again
+    async with asyncio.timeout(1):
+        assert (await manager.reload_agent("a")).outcome is Outcome.SWAPPED
+    assert world.built_values == [0, 2]
+    await manager.stop_all(0.0)
+
+
 async def test_disabling_and_enabling_gets_past_a_build_that_hangs() -> None:
     world = FakeWorld()
     manager = await started(world)

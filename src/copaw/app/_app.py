@@ -19,6 +19,7 @@ from copaw.app.logging_setup import configure_logging
 from copaw.app.mcp_server.endpoint import McpEndpoint
 from copaw.app.protocols import ProtocolRoutes
 from copaw.app.routers import (
+    a2a,
     agent_files,
     agent_settings,
     agents,
@@ -34,6 +35,7 @@ from copaw.app.routers import (
     models,
     pages,
     process,
+    responses,
     tasks,
     version,
 )
@@ -46,7 +48,20 @@ __all__ = ["DynamicMultiAgentRunner", "app", "create_app"]
 
 logger = logging.getLogger(__name__)
 
-AGENT_SCOPED = (agent_settings, agent_files, channels, console, cron, heartbeat, mcp, messages, chats, process)
+AGENT_SCOPED = (
+    agent_settings,
+    agent_files,
+    channels,
+    console,
+    cron,
+    heartbeat,
+    mcp,
+    messages,
+    chats,
+    process,
+    responses,
+    a2a,
+)
 """Routers that also exist below ``/api/agents/{agentId}``."""
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from copaw.app.agent_slot import AgentSlot
+from copaw.app.background.records import TaskState
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.process_info import resident_bytes
 from copaw.app.workspace import Workspace
 from copaw.app.workspace.outcome import ReloadOutcome
 
+TaskTally = Tally[tuple[str, TaskState]]
+"""Numbers of tasks by agent and state."""
 _DRAIN_BUCKETS = (0.05, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 
 
@@ -60,6 +63,10 @@ class LifecycleMetrics:
         """Show the present leases and generations of a manager's agents too."""
         self.registry.register(_Present(manager))
 
+    def watch_tasks(self, counts: Callable[[], tuple[TaskTally, TaskTally]]) -> None:
+        """Show tasks too: those under way, and those that have ended since the start."""
+        self.registry.register(_Tasks(counts))
+
     def text(self) -> bytes:
         """The page."""
         return generate_latest(self.registry)
@@ -78,6 +85,37 @@ class _Present(Collector):
         memory = GaugeMetricFamily("copaw_resident_memory_bytes", "Resident memory of the server.")
         memory.add_metric([], resident_bytes())
         yield memory
+
+
+class _Tasks(Collector):
+    """Numbers kept in memory, so that a scrape costs the ledger nothing."""
+
+    def __init__(self, counts: Callable[[], tuple[TaskTally, TaskTally]]) -> None:
+        self._counts = counts
+
+    def describe(self) -> Iterator[Metric]:
+        """The names alone; there may be no task service yet."""
+        yield from _families()
+
+    def collect(self) -> Iterator[Metric]:
+        present, ended = _families()
+        under_way, over = self._counts()
+        for (agent_id, state), count in under_way.items():
+            # A task whose end is not stored yet counts with the ended ones only.
+            if not state.terminal:
+                present.add_metric([agent_id, state.value], count)
+        for (agent_id, state), count in over.items():
+            ended.add_metric([agent_id, state.value], count)
+        yield present
+        yield ended
+
+
+def _families() -> tuple[GaugeMetricFamily, CounterMetricFamily]:
+    labels = ["agent", "state"]
+    return (
+        GaugeMetricFamily("copaw_tasks", "Background tasks that have not ended.", labels=labels),
+        CounterMetricFamily("copaw_tasks_ended", "Background tasks that have ended.", labels=labels),
+    )
 
 
 def _leases(slots: Iterable[AgentSlot]) -> Metric:

@@ -21,13 +21,14 @@ from copaw.app.runner.request import AgentRequest, InputMessage, parse_request
 from copaw.ports import Json
 
 ROUTES = (
-    ("/a2a", "POST"),
     ("/.well-known/agent-card.json", "GET"),
     ("/.well-known/agent.json", "GET"),
-    ("/compatible-mode/v1/responses", "POST"),
     ("/ag-ui", "POST"),
 )
 """Paths below ``/api/agent`` that are served by ``AgentApp``."""
+A2A_PATH = "/a2a"
+RESPONSES_PATH = "/compatible-mode/v1/responses"
+"""Two more, for what the task ledger does not answer: see the routers of their names."""
 
 _agent_id: contextvars.ContextVar[str] = contextvars.ContextVar("copaw_agent_id")
 

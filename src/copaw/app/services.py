@@ -108,6 +108,7 @@ class Services:
             task_settings,
             Callbacks(partial(asyncio.to_thread, callback_secret, self.secrets, os.environ)),
         )
+        self.metrics.watch_tasks(self.tasks.counts)
         sync = AgentSync(config, self.manager)
         self.watcher = ConfigWatcher(config, paths.config_file, agent_changed=sync.sync, root_changed=sync.sync_all)
         self.ready = asyncio.Event()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from copaw.cli import runs
 from copaw.cli.client import Client
-from copaw.cli.drill.server import _process, _wait_until_listening
+from copaw.cli.drill.server import server_process, wait_until_listening
 from copaw.cli.task_client import TaskClient
 from copaw.cli.transport import Transport
 from copaw.errors import AgentNotFound, BadInput
@@ -96,8 +96,8 @@ def _server(paths: Paths, home: Path, options: Options) -> Iterator[str]:
     if options.no_guard:
         environ["COPAW_TOOL_GUARD_ENABLED"] = "false"
     log_file = home / "server.log"
-    with _process(environ, log_file) as (process, listening):
-        yield _wait_until_listening(process, listening, log_file)
+    with server_process(environ, log_file) as (process, listening):
+        yield wait_until_listening(process, listening, log_file)
 
 
 def _submit_and_wait(base_url: str, options: Options) -> Json:

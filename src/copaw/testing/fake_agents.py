@@ -76,6 +76,7 @@ class FakeWorld:
     """Configurations, and what became of the resources opened for them.
 
     :param violations: promises that were broken, as sentences.
+    :param on_read: told of the agent whenever its configuration is read.
     :param on_build: told of the agent whenever a build begins.
     :param observer: given to the manager.
     """
@@ -87,6 +88,7 @@ class FakeWorld:
     script: Script | None = None
     reads: int = 0
     violations: list[str] = field(default_factory=list)
+    on_read: Callable[[str], None] = lambda _agent_id: None
     on_build: Callable[[str], None] = lambda _agent_id: None
     observer: LifecycleObserver | None = None
     pool_open: Counter[str] = field(default_factory=Counter)
@@ -123,6 +125,7 @@ class FakeWorld:
     async def read(self, agent_id: str) -> AgentSnapshot:
         """As ``Generations.read``."""
         self.reads += 1
+        self.on_read(agent_id)
         config = self.configs.get(agent_id)
         if config is None:
             raise AgentNotFound(agent_id)

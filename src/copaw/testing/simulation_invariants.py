@@ -31,8 +31,9 @@ class _Seen:
     applied: int = 0
     revision: int = -1
     stopped: bool = False
+    wanted_at_read: int = 0
     wanted_at_build: int = 0
-    builds_since_outcome: int = 0
+    tries_since_outcome: int = 0
     open: list[Workspace] = field(default_factory=list)
     leaving: set[int] = field(default_factory=set)
     serials: dict[int, int] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Invariants:
         self._world = world
         self._manager: MultiAgentManager | None = None
         self._seen: dict[str, _Seen] = {}
+        world.on_read = self._read
         world.on_build = self._build_began
         world.observer = self
 
@@ -99,25 +101,29 @@ class Invariants:
 
     # -- told by the world itself ----------------------------------------------------------------------------------
 
+    def _read(self, agent_id: str) -> None:
+        seen = self.of(agent_id)
+        seen.wanted_at_read = self._slot(agent_id).wanted
+        seen.tries_since_outcome += 1  # Not the builds: one may be given up before its first step.
+
     def _build_began(self, agent_id: str) -> None:
         """Invariant 12: a build needs a wish that no earlier build has seen."""
-        seen, slot = self.of(agent_id), self._slot(agent_id)
-        if slot.wanted <= seen.wanted_at_build:
-            self._world.violations.append(f"invariant 12: {agent_id} builds again for the wish {slot.wanted}")
-        seen.wanted_at_build = slot.wanted
-        seen.builds_since_outcome += 1
+        seen = self.of(agent_id)
+        if seen.wanted_at_read <= seen.wanted_at_build:
+            self._world.violations.append(f"invariant 12: {agent_id} builds again for the wish {seen.wanted_at_read}")
+        seen.wanted_at_build = seen.wanted_at_read
 
     def reloaded(self, agent_id: str, report: ReloadOutcome) -> None:
         """Invariants 7 and 9: what an outcome may have changed, and what not."""
         seen, slot = self.of(agent_id), self._slot(agent_id)
         if report.outcome is Outcome.SWAPPED:
-            overtaken = slot.wanted > slot.applied and seen.builds_since_outcome <= MAX_SUPERSEDED_IN_A_ROW
+            overtaken = slot.wanted > slot.applied and seen.tries_since_outcome <= MAX_SUPERSEDED_IN_A_ROW
             if overtaken or seen.stopped:
                 why = "stopped" if seen.stopped else "wanted anew"
                 self._world.violations.append(f"invariant 7: {agent_id} was swapped though it was {why} meanwhile")
         elif report.outcome is not Outcome.STOPPED and slot.current is not seen.current:
             self._world.violations.append(f"invariant 9: {agent_id} changed although its reload {report.outcome}")
-        seen.builds_since_outcome = 0
+        seen.tries_since_outcome = 0
 
     def closed(self, workspace: Workspace) -> None:
         """Invariant 2: whatever is closed is held by nobody."""

@@ -109,6 +109,16 @@ async def test_a_task_runs_and_succeeds(tasks: TaskService, ledger: Faulty, runs
     assert ended.result["output"][0]["content"][0]["text"] == "done"
 
 
+async def test_tasks_are_counted_while_they_are_under_way_and_by_their_end(tasks: TaskService, runs: FakeRuns) -> None:
+    first = await tasks.submit(submission())
+    await idle()
+    agent_id = first.agent_id
+    assert tasks.counts() == ({(agent_id, TaskState.RUNNING): 1}, {})
+    runs.of(first.id).complete()
+    await tasks.wait(first.id)
+    assert tasks.counts() == ({}, {(agent_id, TaskState.SUCCEEDED): 1})
+
+
 async def test_a_run_that_fails_is_a_failed_task(tasks: TaskService, runs: FakeRuns) -> None:
     record = await tasks.submit(submission())
     await idle()

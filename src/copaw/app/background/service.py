@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -55,6 +56,7 @@ class TaskService:
         self._callbacks = callbacks
         self._queue: FairQueue[LiveTask] = FairQueue(self.settings.limit_of)
         self._live: dict[str, LiveTask] = {}
+        self._ended: Counter[tuple[str, TaskState]] = Counter()
         self._owner = TaskOwner("background")
         self._carrying: set[asyncio.Task[None]] = set()
         self._recorder: EventRecorder | None = None
@@ -148,6 +150,11 @@ class TaskService:
     def live(self, task_id: str) -> LiveTask | None:
         """A task that has not ended, with its run."""
         return self._live.get(task_id)
+
+    def counts(self) -> tuple[Counter[tuple[str, TaskState]], Counter[tuple[str, TaskState]]]:
+        """How many tasks, by agent and state, are under way, and how many have ended since the start."""
+        present = Counter((live.record.agent_id, live.record.state) for live in self._live.values())
+        return present, Counter(self._ended)
 
     def of_session(self, agent_id: str, user_id: str, session_id: str) -> LiveTask | None:
         """The task whose run a session has now."""
@@ -308,6 +315,7 @@ class TaskService:
             events_truncated=truncated,
         )
         live.settled.set()
+        self._ended[record.agent_id, state] += 1
         attempt = 0
         while not await self._write_end(live, chunks):
             live.ended.set()

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from copaw.app.background.submission import MAX_BODY_BYTES, parse_submission
 from copaw.app.background.view import legacy_status, submission_answer
 from copaw.app.process_info import process_status
 from copaw.app.protocols import ROUTES
 from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.handover import Handover
 from copaw.app.routers.local_caller import require_local_caller
 from copaw.app.runner.request import parse_request
 from copaw.app.services import Services
@@ -148,22 +148,9 @@ async def admin_shutdown(request: Request, services: ServicesDep) -> Json:
     return {"message": "Shutdown initiated"}
 
 
-class _Handover(Response):
-    """An answer that another ASGI application gives."""
-
-    def __init__(self, request: Request, agent_id: str, path: str) -> None:
-        super().__init__()
-        self._request = request
-        self._agent_id = agent_id
-        self._path = path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._request.app.state.protocols.handle(self._agent_id, self._path, scope, receive, send)
-
-
 def _add_protocol_route(path: str, method: str) -> None:
     async def hand_over(request: Request, agent_id: AgentId) -> Response:
-        return _Handover(request, agent_id, path)
+        return Handover(request, agent_id, path)
 
     router.add_api_route(path, hand_over, methods=[method], include_in_schema=False)
 

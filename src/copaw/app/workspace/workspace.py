@@ -134,6 +134,8 @@ class Workspace:
         if self.state in (WorkspaceState.BUILDING, WorkspaceState.READY):
             self._to(WorkspaceState.SUPERSEDED)
             self._task.cancel()
+            # Said here too: a task that is cancelled before its first step never gets to say it.
+            self._settled.set()
 
     async def discard(self) -> None:
         """Give up a generation that never served, and wait until everything it had opened is closed."""

@@ -55,8 +55,8 @@ def running_server(*, keep: bool) -> Iterator[DrillServer]:
     try:
         environ = drill_environ(os.environ, home)
         log_file = home / "server.log"
-        with _process(environ, log_file) as (process, listening):
-            base_url = _wait_until_listening(process, listening, log_file)
+        with server_process(environ, log_file) as (process, listening):
+            base_url = wait_until_listening(process, listening, log_file)
             yield DrillServer(base_url, home, log_file, environ)
     finally:
         if not keep:
@@ -76,7 +76,7 @@ def drill_environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     return {**kept, **own}
 
 
-class _Listening:
+class Listening:
     """Copies the server's output to its log file and notices its address."""
 
     def __init__(self, output: IO[str], log_file: Path) -> None:
@@ -97,7 +97,8 @@ class _Listening:
 
 
 @contextmanager
-def _process(environ: Mapping[str, str], log_file: Path) -> Iterator[tuple[subprocess.Popen[str], _Listening]]:
+def server_process(environ: Mapping[str, str], log_file: Path) -> Iterator[tuple[subprocess.Popen[str], Listening]]:
+    """Start ``copaw app`` on a free loopback port, its output going to ``log_file``; end it afterwards."""
     process = subprocess.Popen(
         [*COMMAND, "app", "--host", "127.0.0.1", "--port", "0"],
         env=dict(environ),
@@ -111,7 +112,7 @@ def _process(environ: Mapping[str, str], log_file: Path) -> Iterator[tuple[subpr
         start_new_session=True,
     )
     assert process.stdout is not None
-    listening = _Listening(process.stdout, log_file)
+    listening = Listening(process.stdout, log_file)
     reader = threading.Thread(target=listening.run, name="drill-server-log", daemon=True)
     reader.start()
     try:
@@ -134,7 +135,11 @@ def stop(process: subprocess.Popen[str], timeout_s: float = STOP_TIMEOUT_S) -> N
         process.wait()
 
 
-def _wait_until_listening(process: subprocess.Popen[str], listening: _Listening, log_file: Path) -> str:
+def wait_until_listening(process: subprocess.Popen[str], listening: Listening, log_file: Path) -> str:
+    """The server's address, as soon as it listens.
+
+    :raises ServerDied: it did not within :data:`START_TIMEOUT_S`; the message has the end of its log.
+    """
     how = f"did not listen within {START_TIMEOUT_S:g} s"
     if listening.known.wait(START_TIMEOUT_S):
         if listening.base_url:
@@ -143,4 +148,4 @@ def _wait_until_listening(process: subprocess.Popen[str], listening: _Listening,
         with suppress(subprocess.TimeoutExpired):
             how = f"ended with status {process.wait(5)}"
     log = log_file.read_text("utf-8", "replace") if log_file.exists() else ""
-    raise ServerDied(f"The drill's server {how}; the end of its log: {' | '.join(log.splitlines()[-8:]) or 'empty'}")
+    raise ServerDied(f"The server {how}; the end of its log: {' | '.join(log.splitlines()[-8:]) or 'empty'}")

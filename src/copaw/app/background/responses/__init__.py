@@ -1,0 +1,1 @@
+"""OpenAI Responses in background mode, on the tasks of the ledger."""
