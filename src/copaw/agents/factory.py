@@ -43,9 +43,7 @@ class AgentFactory:
     :param tools: asked for each turn; schemas are made anew only when the tools changed.
     """
 
-    def __init__(
-        self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: ToolSource
-    ) -> None:
+    def __init__(self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: ToolSource) -> None:
         self._snapshot = snapshot
         self._bind = bind
         self._bound: BoundModel | None = None
