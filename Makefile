@@ -5,6 +5,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8088
 # Further arguments of the command a target runs: make test ARGS='-k lease', make drill ARGS='--help'.
 ARGS ?=
+SEEDS ?= 3000
+MINUTES ?= 10
 # The resolver, needed by `make lock` alone.
 UV := uv==0.13.9
 
@@ -16,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev run test check format lint types layers wheel-test bench build drill docs lock clean
+.PHONY: help install install-dev run test check format lint types layers wheel-test bench build drill simulate mutants soak docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +59,15 @@ build: install-dev ## Make the wheel and the source distribution in dist/
 
 drill: install ## Change settings under running work on a server of its own, and see that nothing is lost
 	@exec $(BIN)/copaw drill $(ARGS)
+
+simulate: install-dev ## Many random lives of agents on virtual time; SEEDS=100000 for a night
+	@$(BIN)/python scripts/simulate.py --seeds $(SEEDS) $(ARGS)
+
+mutants: install-dev ## See that the tests notice known faults
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+soak: install-dev ## Reloads under load on a real server, for MINUTES; ARGS=--quick for the corners
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
 docs: install-dev ## Write docs/cli.md anew from the commands
 	$(BIN)/python scripts/gen_cli_docs.py
