@@ -36,7 +36,7 @@ class Scale:
     many_agents: bool
 
 
-FULL = Scale(5, 2, 9, 60, 1500, 150, 150, 20, 4.0, many_agents=True)
+FULL = Scale(5, 2, 9, 60, 1500, 150, 150, 20, 3.0, many_agents=True)
 QUICK = Scale(2, 0, 5, 30, 600, 60, 60, 10, 1.0, many_agents=False)
 
 

@@ -179,7 +179,7 @@ def _time_swaps() -> list[float]:
         swap(*args)
         taken.append((time.perf_counter() - begun) * 1e6)
 
-    AgentSlot._swap = timed  # type: ignore[method-assign]
+    AgentSlot._swap = timed  # type: ignore[method-assign, assignment]
     return taken
 
 

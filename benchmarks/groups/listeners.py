@@ -22,8 +22,8 @@ async def run(bench: Bench) -> None:
     target = await bench.copaw()
     for _ in range(bench.scale.rounds):
         quiet = await _first_event_ms(target, bench.scale.requests)
-        # It waits for two seconds after each of its chunks: nothing for the listeners to hear for a while.
-        async with _run(target, "delay 2\ntokens 500") as (session_id, _), _listeners(target, session_id):
+        # It waits for a second after each of its chunks: nothing for the listeners to hear for a while.
+        async with _run(target, "delay 1\ntokens 500") as (session_id, _), _listeners(target, session_id):
             beside = await _first_event_ms(target, bench.scale.requests)
         bench.add("listeners.first_event", target, beside / quiet)
     if target.pid is not None:

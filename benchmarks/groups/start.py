@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import ExitStack
 
@@ -25,7 +26,7 @@ async def run(bench: Bench) -> None:
 
 
 async def _many_agents(bench: Bench) -> None:
-    home = bench.new_home(_MANY)
+    home = await asyncio.to_thread(bench.new_home, _MANY)
     begun = time.monotonic()
     with processes.copaw_server(home) as (target, _):
         assert target.pid is not None

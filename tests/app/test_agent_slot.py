@@ -101,9 +101,9 @@ async def test_a_request_resolved_just_before_the_swap_stays_on_its_generation(w
     held: list[tuple[Workspace, Lease]] = []
     swap = slot._swap
 
-    def acquire_then_swap(revision: int, candidate: Workspace) -> None:
+    def acquire_then_swap(revision: int, candidate: Workspace, changed: list[str]) -> None:
         held.append(manager.acquire("a", "stream"))
-        swap(revision, candidate)
+        swap(revision, candidate, changed)
         held.append(manager.acquire("a", "stream"))
 
     slot._swap = acquire_then_swap  # type: ignore[method-assign]

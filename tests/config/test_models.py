@@ -26,6 +26,7 @@ OURS_ALONE = {
     "AgentsRunningConfig": {
         "reload_grace_seconds",
         "max_draining",
+        "max_running_tasks",
         "background_task_timeout_seconds",
         "reload_settle_seconds",
     }

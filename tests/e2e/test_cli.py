@@ -95,7 +95,7 @@ async def test_a_background_task_is_asked_for_by_its_id(server: RunningServer, a
     assert re.fullmatch(rf"\[SESSION: {SESSION.pattern}\]", session_line)
     ask = ("agents", "chat", "--background", "--task-id", task_id[1])
     waiting = await server.cli(*ask)
-    assert (waiting.returncode, waiting.stdout) == (0, f"[TASK_ID: {task_id[1]}]\n[STATUS: pending]\n")
+    assert (waiting.returncode, waiting.stdout) == (0, f"[TASK_ID: {task_id[1]}]\n[STATUS: running]\n")
     go_on.touch()
     await server.drained(agent)
     ended = await server.cli(*ask)

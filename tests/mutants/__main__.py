@@ -25,6 +25,7 @@ CATALOGUE = Path(__file__).with_name("mutants.toml")
 USUAL_TESTS = (
     "tests/lifecycle/test_bounds.py",
     "tests/lifecycle/test_scenarios.py",
+    "tests/lifecycle/test_scenarios_around.py",
     "tests/app/test_agent_slot.py",
     "tests/app/runner/test_task_tracker.py",
     "tests/aiokits/test_lease.py",

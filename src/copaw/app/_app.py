@@ -90,11 +90,14 @@ def create_app(paths: Paths | None = None) -> FastAPI:
 
 def _add_routes(application: FastAPI) -> None:
     api = APIRouter(prefix="/api")
+    # Routes are tried in order: what is called most comes first.
+    for module in (process, *(module for module in AGENT_SCOPED if module is not process)):
+        api.include_router(module.router)
     # Before /agents/{agentId}: its sub-paths are more specific.
     api.include_router(lifecycle.agent_router)
     for module in AGENT_SCOPED:
         api.include_router(module.router, prefix="/agents/{agentId}")
-    for module in (*AGENT_SCOPED, agents, models, tasks, version, lifecycle):
+    for module in (agents, models, tasks, version, lifecycle):
         api.include_router(module.router)
     application.include_router(lifecycle.probes)
     application.include_router(mcp_endpoint.router)

@@ -69,6 +69,7 @@ class AgentSlot:
         self._waiters = Waiters()
         self._dirty = asyncio.Event()
         self._drained = asyncio.Event()
+        self.ingress_applied = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     # -- the one way to a workspace --------------------------------------------------------------------------
@@ -171,6 +172,7 @@ class AgentSlot:
             if self._stop_reason is None:
                 await self._apply()
             await self._ingress.apply(self.current.snapshot if self.current is not None else None)
+            self.ingress_applied.set()
 
     async def _settle(self, current: Workspace) -> None:
         """Wait a little for more requests, but not for ever."""
@@ -241,7 +243,9 @@ class AgentSlot:
             self._superseded += not stopped
             await self._discard(candidate)
             return
-        self._swap(revision, candidate)
+        # Compared before the swap: that step does nothing but move.
+        changed = self._changed_fields(self.current.snapshot, candidate.snapshot) if self.current is not None else []
+        self._swap(revision, candidate, changed)
 
     def _is_current(self, snapshot: AgentSnapshot) -> bool:
         return self.current is not None and self.current.snapshot.digest == snapshot.digest
@@ -266,12 +270,11 @@ class AgentSlot:
         await candidate.discard()
         self._candidate = None
 
-    def _swap(self, revision: int, candidate: Workspace) -> None:
+    def _swap(self, revision: int, candidate: Workspace, changed: list[str]) -> None:
         """Put the candidate in place. One synchronous step: nobody can look in between."""
         old, self.current, self._candidate = self.current, candidate, None
         self._generation = candidate.generation
         candidate.serve()
-        changed = self._changed_fields(old.snapshot, candidate.snapshot) if old is not None else []
         if old is not None:
             # The newest configuration says how long; whoever lengthens or shortens the grace means this drain too.
             self._retire(old, candidate.snapshot.reload_grace_s)

@@ -62,7 +62,13 @@ class ConfigWatcher:
         from watchfiles import awatch
 
         directories = await asyncio.to_thread(_existing, {path.parent for path in targets})
-        changes = awatch(*directories, watch_filter=None, debounce=SETTLE_MS, stop_event=self._moved, recursive=False)
+        changes = awatch(
+            *directories,
+            watch_filter=lambda _kind, name: Path(name) in targets,
+            debounce=SETTLE_MS,
+            stop_event=self._moved,
+            recursive=False,
+        )
         async with aclosing(changes):
             following = asyncio.ensure_future(anext(changes, None))
             try:

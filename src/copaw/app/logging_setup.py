@@ -14,6 +14,28 @@ from copaw.paths import Paths
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class _AsIs(QueueHandler):
+    """Hands records on untouched: uvicorn's access formatter needs their arguments."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record
+
+
+@contextmanager
+def _in_a_thread(logger: logging.Logger) -> Iterator[None]:
+    """Let a thread do what the logger's handlers do, for the body of a ``with``."""
+    records: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handlers = logger.handlers
+    listener = QueueListener(records, *handlers)
+    logger.handlers = [_AsIs(records)]
+    listener.start()
+    try:
+        yield
+    finally:
+        logger.handlers = handlers
+        listener.stop()
+
+
 @contextmanager
 def configure_logging(paths: Paths) -> Iterator[None]:
     """Log ``copaw.*`` to standard error and to ``copaw.log`` for the body of a ``with``.
@@ -35,14 +57,18 @@ def configure_logging(paths: Paths) -> Iterator[None]:
     records: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(records, file, terminal)
     logger, queue = logging.getLogger("copaw"), QueueHandler(records)
+    before = logger.level
     logger.setLevel("DEBUG" if level == "TRACE" else level)
     logger.propagate = False
     logger.addHandler(queue)
     listener.start()
     try:
-        yield
+        # A write to a file waits for the file system whenever somebody else syncs; the loop must not.
+        with _in_a_thread(logging.getLogger("uvicorn.access")):
+            yield
     finally:
         logger.removeHandler(queue)
+        logger.setLevel(before)
         logger.propagate = True
         listener.stop()
         file.close()

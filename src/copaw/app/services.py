@@ -151,6 +151,7 @@ class Services:
         started = [self.manager.start_agent(agent_id) for agent_id in enabled]
         if started:
             await asyncio.wait(started)
+            await asyncio.wait([asyncio.ensure_future(slot.ingress_applied.wait()) for slot in self.manager.slots()])
         logger.info("%d agents are ready", len(started))
         self.ready.set()
 

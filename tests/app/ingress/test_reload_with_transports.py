@@ -262,10 +262,10 @@ async def test_a_message_in_the_very_tick_of_the_swap_is_handled_once(
         due.append(f"{when}{generation}")
         client.say(due[-1], due[-1])
 
-    def swap_among_messages(revision: int, candidate: Workspace) -> None:
+    def swap_among_messages(revision: int, candidate: Workspace, changed: list[str]) -> None:
         message("before", candidate.generation)
         asyncio.get_running_loop().call_soon(message, "in", candidate.generation)
-        swap(revision, candidate)
+        swap(revision, candidate, changed)
         message("after", candidate.generation)
 
     monkeypatch.setattr(slot, "_swap", swap_among_messages)

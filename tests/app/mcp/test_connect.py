@@ -159,8 +159,11 @@ async def test_a_refusal_of_one_request_leaves_the_others_alone() -> None:
     async with running_http_server() as server:
         refused: list[str] = []
 
-        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _relay(reader, writer, server.port, refused)
+        relays: set[asyncio.Task[None]] = set()
+
+        def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Kept, because the loop alone keeps no task, and waited for below.
+            relays.add(asyncio.create_task(_relay(reader, writer, server.port, refused)))
 
         gateway = await asyncio.start_server(relay, "127.0.0.1", 0)
         async with gateway:
@@ -173,6 +176,10 @@ async def test_a_refusal_of_one_request_leaves_the_others_alone() -> None:
                 assert await other == "other"
                 assert client.status().sessions == 1
         assert len(refused) == 1
+        _, pending = await asyncio.wait(relays, timeout=5)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, refused: list[str]) -> None:

@@ -54,7 +54,7 @@ class Running:
     async def stopped(self) -> None:
         await asyncio.sleep(0)  # a task that has not begun cannot tell why it ended
         self.run.stop(EndReason.USER_STOP)
-        await self.ended_by
+        await self.run.wait_end()
 
 
 async def test_a_chat_is_on_disk_when_it_is_answered(server):

@@ -70,6 +70,7 @@ class AgentIngress:
         self._lines: dict[str, Line] = {}
         self._sections: frozenset[str] = frozenset()
         self._applying = asyncio.Lock()
+        self._applied = False
         self._closed = False
         self._outbox = Outbox(agent_id, self._line, self._settings)
         self._inbox = Inbox(
@@ -84,6 +85,7 @@ class AgentIngress:
             await self._registry.refresh()
             if not self._closed:
                 self._want(snapshot)
+            self._applied = True
 
     def _want(self, snapshot: AgentSnapshot | None) -> None:
         wanted = wanted_channels(snapshot, self._registry)
@@ -148,6 +150,8 @@ class AgentIngress:
         :raises Unavailable: it is not connected, or it could not send.
         """
         line = self._lines.get(key)
+        if not self._applied:
+            raise Unavailable(f"The channels of agent '{self.agent_id}' are still being connected.")
         if line is None or not line.wanted:
             if key not in self._sections and key not in self._registry.known():
                 known = ", ".join(sorted({*self._sections, *self._registry.known()}))

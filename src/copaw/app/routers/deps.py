@@ -9,14 +9,14 @@ from copaw.app.utils import services_of
 from copaw.errors import AgentDisabled
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     return services_of(request)
 
 
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-def requested_agent(request: Request, services: ServicesDep) -> str:
+async def requested_agent(request: Request, services: ServicesDep) -> str:
     """The agent of a request: path, else ``X-Agent-Id``, else the active agent, else ``default``.
 
     :raises AgentNotFound: 404. :raises AgentDisabled: 403.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from copaw.aiokits.files import write_json_atomic
 from copaw.errors import ConfigFileError, NotFound
 
 MAX_NAME = 60
+WRITE_PAUSE_S = 0.25
+"""The least time from one write of the list to the next. The first change after a quiet time is written at once."""
 
 
 def _now() -> datetime:
@@ -55,6 +59,7 @@ class ChatBook:
         self._loading = asyncio.Lock()
         self._dirty = False
         self._writer: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
     async def load(self) -> None:
         """Read the file, once.
@@ -135,15 +140,27 @@ class ChatBook:
         while self._dirty:
             self._dirty = False
             body = {**self._extra, "chats": list(self._stored.values())}
+            began = time.monotonic()
             await asyncio.to_thread(write_json_atomic, self._path, body)
+            # Encoding a long list holds the interpreter's lock, so a longer one is written less often.
+            await self._pause(max(WRITE_PAUSE_S, 10 * (time.monotonic() - began)))
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def flush(self) -> None:
         """Wait until everything is on disk.
 
         :raises OSError: it could not be written.
         """
-        if self._writer is not None:
-            await asyncio.shield(self._writer)
+        self._hurry.set()
+        try:
+            if self._writer is not None:
+                await asyncio.shield(self._writer)
+        finally:
+            self._hurry.clear()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -200,8 +200,7 @@ class TaskTracker:
 
     def find(self, key: str) -> Run | None:
         """The oldest run of this key that is under way."""
-        runs = self._by_key.get(key)
-        return runs[0] if runs else None
+        return next((run for run in self._by_key.get(key, ()) if not run.status.terminal), None)
 
     def active(self) -> list[Run]:
         """Every run under way."""
