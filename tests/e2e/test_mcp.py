@@ -419,8 +419,9 @@ async def test_copaw_offers_its_agents_over_stdio_and_http_to_mcp_clients(server
     """An agent that has copaw itself as an MCP server, over both transports."""
     environ = {name: server.environ[name] for name in ("COPAW_WORKING_DIR", "COPAW_SECRET_DIR")}
     serve = ["-m", "copaw", "mcp", "serve", "--base-url", server.base_url]
+    await server.http.post("/mcp")  # The token is made when it is first asked for.
     await add(server, agent, "stdio", {**stdio_config(), "args": serve, "env": environ})
-    await add(server, agent, "http", http_config(f"{server.base_url}/mcp"))
+    await add(server, agent, "http", {**http_config(f"{server.base_url}/mcp"), "headers": local_token(server)})
     assert f'"id": "{agent}"' in await ask(server, agent, "list_agents")
     assert "Echo: hello" in await ask(server, agent, "http_chat", text="hello", agent_id=agent)
     assert "Echo: hello" in await ask(server, agent, "chat", text="hello", agent_id=agent)
@@ -435,9 +436,17 @@ async def test_copaw_offers_its_agents_over_stdio_and_http_to_mcp_clients(server
     assert "not found" in await ask(server, agent, "chat", text="hello", agent_id="nobody")
 
 
-async def test_the_mcp_door_is_closed_to_names_of_others(server: RunningServer) -> None:
+def local_token(server: RunningServer) -> dict[str, str]:
+    """The header that proves access to the server's secrets."""
+    token = json.loads((server.secret_dir / "local_token.json").read_text())["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_the_mcp_door_is_closed_to_others(server: RunningServer) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accept = {"Accept": "application/json, text/event-stream"}
+    assert (await server.http.post("/mcp", json=body, headers=accept)).status_code == 403
+    accept |= local_token(server)
     assert (await server.http.post("/mcp", json=body, headers=accept)).json()["result"] == {}
     for forged in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert (await server.http.post("/mcp", json=body, headers={**accept, **forged})).status_code in (403, 421)

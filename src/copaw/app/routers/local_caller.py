@@ -32,12 +32,6 @@ async def require_local_caller(request: Request, files: SecretFiles) -> None:
         raise Forbidden("Only a caller on this machine that shows the local token may do that.")
 
 
-def require_loopback(request: Request) -> None:
-    """:raises Forbidden: the caller is not on this machine."""
-    if not from_this_machine(request):
-        raise Forbidden("Only a caller on this machine may do that.")
-
-
 def from_this_machine(request: Request) -> bool:
     """Whether the other end of the connection is on this machine."""
     return _is_loopback(request.client.host if request.client else "")

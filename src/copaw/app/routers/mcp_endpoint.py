@@ -1,10 +1,11 @@
-"""``/mcp``: the door to copaw as an MCP server. Only for callers on this machine."""
+"""``/mcp``: the door to copaw as an MCP server. Only for callers on this machine that show the local token."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from copaw.app.routers.local_caller import require_loopback
+from copaw.app.routers.deps import ServicesDep
+from copaw.app.routers.local_caller import require_local_caller
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +22,7 @@ class _Handover(Response):
 
 
 @router.api_route("/mcp", methods=["GET", "POST", "DELETE"])
-async def mcp(request: Request) -> Response:
-    """:raises Forbidden: the caller is on another machine."""
-    require_loopback(request)
+async def mcp(request: Request, services: ServicesDep) -> Response:
+    """:raises Forbidden: the caller is on another machine, or does not show the token."""
+    await require_local_caller(request, services.secrets)
     return _Handover(request)
