@@ -7,6 +7,7 @@ PORT ?= 8088
 ARGS ?=
 SEEDS ?= 3000
 MINUTES ?= 10
+ROUNDS ?= 50
 # The resolver, needed by `make lock` alone.
 UV := uv==0.13.9
 
@@ -66,8 +67,9 @@ simulate: install-dev ## Many random lives of agents on virtual time; SEEDS=1000
 mutants: install-dev ## See that the tests notice known faults
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-soak: install-dev ## Reloads under load on a real server, for MINUTES; ARGS=--quick for the corners
+soak: install-dev ## Reloads under load for MINUTES, then ROUNDS of killed servers; ARGS=--quick for the corners
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+	@$(BIN)/python -m benchmarks.crashes --rounds $(ROUNDS)
 
 docs: install-dev ## Write docs/cli.md anew from the commands
 	$(BIN)/python scripts/gen_cli_docs.py

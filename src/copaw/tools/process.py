@@ -118,8 +118,10 @@ class _Run(asyncio.SubprocessProtocol):
             )
 
     async def exited_within(self, timeout_s: float) -> bool:
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes in the tick of the exit.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._exited.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._exited.wait()
         return self._exited.is_set()
 
     async def read_to_end(self) -> bool:

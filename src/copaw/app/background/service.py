@@ -257,7 +257,10 @@ class TaskService:
             position += len(events)
             last = events[-1].payload
         live.stop_timer()
-        await self._end(live, state_after(last, run.end_reason), last, run.end_reason, generation=run.generation)
+        state = state_after(last, run.end_reason)
+        # Asked to end in the very tick in which it had done its work: it was not ended by that.
+        reason = None if state is TaskState.SUCCEEDED else run.end_reason
+        await self._end(live, state, last, reason, generation=run.generation)
 
     async def _open_calls(self, record: TaskRecord) -> list[OpenCall]:
         if not record.resumes or record.retry_of is None:
