@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -170,3 +171,23 @@ async def test_a_missing_key_fails_the_turn_with_what_to_do_and_the_agent_serves
     response = await run.wait_end()
     assert response["error"]["code"] == "MODEL_EXECUTION_FAILED"
     assert "copaw models config-key openai" in response["error"]["message"]
+
+
+async def test_two_writers_to_one_session_from_two_generations_lose_no_turn(services: Services) -> None:
+    text = 'call execute_shell_command {"command": "sleep 0.3; echo first"}\nsay {1}'
+    old = await services.runner.start(request(text), "default", kind="task", wait_for_session=True)
+    await until(old, "plugin_call", "completed")
+    await services.config.patch_agent("default", lambda agent: setattr(agent, "description", "changed"))
+    await services.manager.reload_agent("default")
+    new = await services.runner.start(request("say second"), "default", kind="task", wait_for_session=True)
+    third = await services.runner.start(request("say third"), "default", kind="task", wait_for_session=True)
+    parsed = 0
+    while not third.status.terminal:
+        session(services)  # It parses at any moment.
+        parsed += 1
+        await asyncio.sleep(0)
+    assert [answer(await run.wait_end()) for run in (old, new, third)] == ["first", "second", "third"]
+    assert (old.generation, new.generation, third.generation) == (1, 2, 2)
+    assert parsed > 10
+    said = [block["text"] for message in session(services) for block in message["content"] if block["type"] == "text"]
+    assert [said[1], said[3], said[5]] == ["first", "second", "third"]
