@@ -33,6 +33,7 @@ from copaw.app.routers import (
     mcp_endpoint,
     messages,
     models,
+    not_here,
     pages,
     process,
     responses,
@@ -61,6 +62,7 @@ AGENT_SCOPED = (
     process,
     responses,
     a2a,
+    not_here,
 )
 """Routers that also exist below ``/api/agents/{agentId}``."""
 
@@ -99,7 +101,9 @@ def _add_routes(application: FastAPI) -> None:
         api.include_router(module.router, prefix="/agents/{agentId}")
     for module in (agents, models, tasks, version, lifecycle):
         api.include_router(module.router)
+    api.include_router(not_here.server_router)
     application.include_router(lifecycle.probes)
+    application.include_router(not_here.voice_router)
     application.include_router(mcp_endpoint.router)
     application.include_router(api)
     application.include_router(pages.router)

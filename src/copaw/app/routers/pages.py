@@ -4,19 +4,37 @@ import asyncio
 from importlib import resources
 from pathlib import Path
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Match
 
 from copaw.app.routers.deps import ServicesDep
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/api", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-@router.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-async def unknown_api_path(rest: str = "") -> Response:
-    """Unknown API paths are 404 in JSON, never a page."""
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@router.api_route("/api", methods=METHODS)
+@router.api_route("/api/{rest:path}", methods=METHODS)
+async def unknown_api_path(request: Request, rest: str = "") -> Response:
+    """Unknown API paths are 404 in JSON, never a page, and known ones with another method 405."""
+    _refuse_other_method(request)
     raise HTTPException(404, f"There is no /api/{rest}.")
+
+
+def _refuse_other_method(request: Request) -> None:
+    """:raises HTTPException: an operation has this path, but another method."""
+    known = [route for route in request.app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    allowed = [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in known)
+    ]
+    if allowed:
+        methods = ", ".join(allowed)
+        raise HTTPException(405, f"{request.url.path} knows only {methods}.", {"Allow": methods})
 
 
 @router.get("/")
