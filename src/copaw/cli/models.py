@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from copaw.cli.absent import download, local, remove_local
 from copaw.cli.context import Root
 from copaw.cli.output import print_json
 
@@ -131,3 +132,7 @@ def remove_model(root: Root, provider_id: str, model_id: str) -> None:
 
     open_settings(root).remove_model(provider_id, model_id)
     click.echo(f"Model {model_id} is removed from {provider_id}.")
+
+
+for _absent in (download, local, remove_local):
+    models.add_command(_absent)
