@@ -46,6 +46,7 @@ class ToolContext:
 
     :param workspace_dir: the agent's directory; relative paths start here.
     :param environ: variables added to a child process's environment.
+    :param variables: the user's variables as they are now; ``environ`` goes before them. Blocks.
     :param progress: call it when something moved, so that the run does not look stalled.
     """
 
@@ -55,6 +56,7 @@ class ToolContext:
     user_id: str = ""
     channel: str = "console"
     environ: Mapping[str, str] = field(default_factory=dict)
+    variables: Callable[[], Mapping[str, str]] = dict
     user_timezone: Callable[[], str] = lambda: "UTC"
     set_user_timezone: Callable[[str], Awaitable[None]] | None = None
     progress: Callable[[], None] = lambda: None

@@ -27,6 +27,7 @@ from copaw.app.routers import (
     chats,
     console,
     cron,
+    envs,
     heartbeat,
     lifecycle,
     mcp,
@@ -99,7 +100,7 @@ def _add_routes(application: FastAPI) -> None:
     api.include_router(lifecycle.agent_router)
     for module in AGENT_SCOPED:
         api.include_router(module.router, prefix="/agents/{agentId}")
-    for module in (agents, models, tasks, version, lifecycle):
+    for module in (agents, models, envs, tasks, version, lifecycle):
         api.include_router(module.router)
     api.include_router(not_here.server_router)
     application.include_router(lifecycle.probes)

@@ -19,6 +19,7 @@ from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
 from copaw.config.digest import changed_fields, config_digest
+from copaw.config.envs import EnvFile
 from copaw.config.models import ModelSlotConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.config.store import ConfigStore
@@ -54,6 +55,7 @@ class Generations:
         locks: KeyedLocks,
         push: PushMessages,
         mcp: McpClients,
+        envs: EnvFile,
         further_tools: Sequence[Tool] = (),
     ) -> None:
         self._paths = paths
@@ -63,6 +65,7 @@ class Generations:
         self._locks = locks
         self._push = push
         self._mcp = mcp
+        self._envs = envs
         self._further_tools = further_tools
 
     def files(self, agent_id: str) -> WorkspacePaths:
@@ -76,6 +79,7 @@ class Generations:
         :raises CopawError: it is disabled, unknown or broken.
         """
         await self._config.reread_agent(agent_id)
+        clients = await self._mcp.wanted(agent_id, self._config.agent(agent_id))
         if not self._config.ref(agent_id).enabled:
             raise AgentDisabled(agent_id)
         return self.snapshot_of(
@@ -86,13 +90,14 @@ class Generations:
                 profile=self._config.agent(agent_id),
                 model=ModelSlotConfig(),
                 digest="",
+                clients=clients,
             )
         )
 
     def snapshot_of(self, draft: AgentSnapshot) -> AgentSnapshot:
         """``draft`` with the model its profile resolves to, and the digest of it all."""
         slot = self._providers.resolve(draft.profile.active_model)
-        parts = (config_digest(draft.profile), slot.provider_id, slot.model, str(draft.files.root))
+        parts = (config_digest(draft.profile), slot.provider_id, slot.model, str(draft.files.root), *draft.clients)
         return replace(
             draft,
             model=ModelSlotConfig(provider_id=slot.provider_id, model=slot.model),
@@ -104,6 +109,8 @@ class Generations:
         names = changed_fields(old.profile, new.profile)
         if old.model != new.model and "active_model" not in names:
             names.append("active_model")
+        if old.clients != new.clients and not any(name.split(".")[0] == "mcp" for name in names):
+            names.append("mcp")
         return names
 
     @asynccontextmanager
@@ -149,6 +156,7 @@ class Generations:
             user_id=turn.user_id,
             channel=turn.channel,
             environ=turn.environ,
+            variables=self._envs.for_children,
             user_timezone=lambda: self._config.root.user_timezone,
             set_user_timezone=set_timezone,
             progress=turn.progress,

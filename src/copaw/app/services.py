@@ -32,6 +32,7 @@ from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.request import AgentRequest
 from copaw.app.runner.task_tracker import Run
+from copaw.config.envs import EnvFile
 from copaw.config.secrets import SecretFiles
 from copaw.config.store import ConfigStore
 from copaw.paths import Paths
@@ -74,7 +75,8 @@ class Services:
         self.metrics = LifecycleMetrics()
         self.registry = LazyRegistry(providers)
         self.models = self.registry.get
-        self.mcp = McpClients(self.secrets)
+        self.envs = EnvFile(paths.secret_dir)
+        self.mcp = McpClients(self.envs)
         self.delegation = Delegation(lambda: self.tasks, self._task_timeout_s, self.push.add)
         self.generations = Generations(
             paths=paths,
@@ -84,6 +86,7 @@ class Services:
             locks=self.locks,
             push=self.push,
             mcp=self.mcp,
+            envs=self.envs,
             further_tools=agent_tools(self.delegation),
         )
         self.channels = ChannelRegistry.from_environment(paths)

@@ -31,3 +31,11 @@ def schedule_agent_reload(request: Request, agent_id: str, response: Response | 
     if response is not None:
         response.headers[REVISION_HEADER] = str(wanted)
     return wanted
+
+
+def schedule_all_reloads(request: Request) -> None:
+    """The same for every enabled agent, after a change that may concern each. One it does not stays as it is."""
+    config = services_of(request).config
+    for agent_id in config.agent_ids():
+        if config.ref(agent_id).enabled:
+            schedule_agent_reload(request, agent_id)

@@ -13,6 +13,7 @@ class AgentSnapshot:
     """An agent's configuration at one revision. Nobody changes it; a change makes another one.
 
     :param revision: the store's revision it was read at.
+    :param clients: what names its MCP clients, with their variables filled in.
     :param digest: of everything a generation is built from; run-time state is not part of it.
     :param model: the model slot already resolved (the agent's own, else the global one, else the demo model).
     """
@@ -23,6 +24,7 @@ class AgentSnapshot:
     profile: AgentProfileConfig
     model: ModelSlotConfig
     digest: str
+    clients: tuple[str, ...] = ()
 
     @property
     def reload_grace_s(self) -> float | None:

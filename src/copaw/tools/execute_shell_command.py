@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -27,11 +28,11 @@ async def run(context: ToolContext, arguments: ShellArguments) -> ToolResult:
     """Run the command; a cancelled call ends it with everything it started before it returns."""
     if "\0" in arguments.command:
         raise BadInput("command: must not contain a NUL character.", field="command")
-    shell, cwd = await asyncio.to_thread(_prepare, context, arguments.cwd)
+    shell, cwd, variables = await asyncio.to_thread(_prepare, context, arguments.cwd)
     outcome = await run_process(
         [shell, "-c", arguments.command],
         cwd=cwd,
-        environ={**os.environ, **context.environ},
+        environ={**os.environ, **variables, **context.environ},
         timeout_s=arguments.timeout,
         on_output=context.progress,
     )
@@ -71,11 +72,11 @@ def _ending(returncode: int | None) -> str:
     return f"ended by signal {-returncode} ({name})"
 
 
-def _prepare(context: ToolContext, cwd: str | None) -> tuple[str, Path]:
+def _prepare(context: ToolContext, cwd: str | None) -> tuple[str, Path, Mapping[str, str]]:
     directory = resolve(context, cwd) if cwd else context.workspace_dir
     if not directory.is_dir():
         raise BadInput(f"cwd: {directory} is not a directory.", field="cwd")
-    return shutil.which("bash") or "/bin/sh", directory
+    return shutil.which("bash") or "/bin/sh", directory, context.variables()
 
 
 TOOL = define(

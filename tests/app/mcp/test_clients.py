@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from copaw.app.mcp.clients import McpClients
+from copaw.config.envs import EnvFile
 from copaw.config.models import MCPClientConfig, MCPConfig, new_profile
 from copaw.config.models.agent import AgentProfileConfig
-from copaw.config.secrets import SecretFiles
 from copaw.tools.registry import enabled_tools
 
 
@@ -23,7 +23,7 @@ def broken(**fields: object) -> MCPClientConfig:
 
 
 async def test_generations_and_agents_share_what_is_the_same(tmp_path: Path) -> None:
-    clients, builtin = McpClients(SecretFiles(tmp_path)), enabled_tools({})
+    clients, builtin = McpClients(EnvFile(tmp_path)), enabled_tools({})
     first = profile(k=broken(), own=broken(share=False), off=broken(enabled=False))
     async with clients.tools_for("a", first, builtin) as tools:
         assert tools() == tuple(builtin)
@@ -40,7 +40,7 @@ async def test_generations_and_agents_share_what_is_the_same(tmp_path: Path) -> 
 
 async def test_a_broken_file_of_variables_harms_only_who_needs_it(tmp_path: Path) -> None:
     (tmp_path / "envs.json").write_text("{broken")
-    clients = McpClients(SecretFiles(tmp_path))
+    clients = McpClients(EnvFile(tmp_path))
     config = broken(env={"A": "${NOT_SET_ANYWHERE}"})
     async with clients.tools_for("a", profile(k=config), []):
         client = await clients.find("a", "k", config)
@@ -49,13 +49,27 @@ async def test_a_broken_file_of_variables_harms_only_who_needs_it(tmp_path: Path
 
 
 async def test_variables_come_from_the_secrets_first(tmp_path: Path) -> None:
-    secrets = SecretFiles(tmp_path)
-    secrets.write("envs", {"HOME": "/nowhere/else"})
-    clients, config = McpClients(secrets), broken(command="${HOME}/server")
+    envs = EnvFile(tmp_path)
+    envs.set("HOME", "/nowhere/else")
+    clients, config = McpClients(envs), broken(command="${HOME}/server")
     async with clients.tools_for("a", profile(k=config), []):
         client = await clients.find("a", "k", config)
         assert client is not None
         assert "'/nowhere/else/server' was not found" in (client.status().last_error or "")
+
+
+async def test_what_an_agent_wants_changes_with_the_variables_it_uses_and_with_no_others(tmp_path: Path) -> None:
+    envs = EnvFile(tmp_path)
+    clients, uses = McpClients(envs), profile(k=broken(env={"A": "${MINE}"}), off=broken(enabled=False))
+    unset = await clients.wanted("a", uses)
+    envs.set("MINE", "1")
+    one = await clients.wanted("a", uses)
+    envs.set("OTHER", "1")
+    assert await clients.wanted("a", uses) == one
+    envs.set("MINE", "2")
+    assert len({unset, one, await clients.wanted("a", uses)}) == 3
+    assert len(one) == 1
+    assert await clients.wanted("a", profile(off=broken(enabled=False))) == ()
 
 
 def test_the_mcp_package_is_not_imported_before_a_client_connects() -> None:

@@ -14,8 +14,8 @@ from copaw.app.mcp.client import McpClient, Opener, running_client
 from copaw.app.mcp.session import Session
 from copaw.app.mcp.settings import ClientSettings, resolved
 from copaw.app.mcp.toolset import AgentTools
+from copaw.config.envs import EnvFile
 from copaw.config.models import AgentProfileConfig, MCPClientConfig, MCPConfig
-from copaw.config.secrets import SecretFiles
 from copaw.errors import BadInput, ConfigFileError
 from copaw.ports import Tool
 
@@ -23,9 +23,6 @@ logger = logging.getLogger(__name__)
 
 START_BOUND_S = 5.0
 """How long a generation waits for its MCP servers before it serves without them, in seconds."""
-
-ENVS = "envs"
-"""The secrets file with variables of the user."""
 
 
 def clients_of(profile: AgentProfileConfig) -> dict[str, MCPClientConfig]:
@@ -36,11 +33,11 @@ def clients_of(profile: AgentProfileConfig) -> dict[str, MCPClientConfig]:
 class McpClients:
     """Opens what a generation needs, and finds what is open.
 
-    :param secrets: ``envs`` in it has variables for ``${NAME}``; they come before those of the environment.
+    :param envs: has variables for ``${NAME}``; they come before those of the environment.
     """
 
-    def __init__(self, secrets: SecretFiles) -> None:
-        self._secrets = secrets
+    def __init__(self, envs: EnvFile) -> None:
+        self._envs = envs
         self.pool: Pool[str, McpClient] = Pool("mcp")
 
     @asynccontextmanager
@@ -74,6 +71,12 @@ class McpClients:
             for key, config in clients_of(profile).items()
         }
 
+    async def wanted(self, agent_id: str, profile: AgentProfileConfig) -> tuple[str, ...]:
+        """What names an agent's enabled clients in the pool now: it changes when a variable in use changes."""
+        enabled = {key: config for key, config in clients_of(profile).items() if config.enabled}
+        variables = await self._variables() if enabled else {}
+        return tuple(self._opening(agent_id, key, config, variables)[0] for key, config in enabled.items())
+
     async def aclose(self) -> None:
         """End every client."""
         await self.pool.aclose()
@@ -91,12 +94,12 @@ class McpClients:
 
     async def _variables(self) -> Mapping[str, str]:
         try:
-            stored = await asyncio.to_thread(self._secrets.read, ENVS)
+            stored = await asyncio.to_thread(self._envs.for_children)
         except ConfigFileError as error:
             # Whoever needs a variable from it says so; the other clients work.
             logger.error("the variables for MCP servers cannot be read: %s", error.message)
             stored = {}
-        return {**os.environ, **{name: str(value) for name, value in stored.items()}}
+        return {**os.environ, **stored}
 
 
 async def _tried(clients: Mapping[str, McpClient]) -> None:
