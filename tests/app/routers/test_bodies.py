@@ -34,6 +34,22 @@ async def test_a_body_that_is_no_json_is_refused(server):
         assert response.status_code in (400, 422)
 
 
+@pytest.mark.parametrize("path", ["/models", "/chats", "/agents", "/agent/process", "/console/chat"])
+async def test_a_body_that_no_parser_gets_through_is_refused_wherever_it_is_sent(server, path):
+    for method in ("GET", "POST"):
+        response = await server.client.request(method, f"/api{path}", content=b"[" * 100_000)
+        assert response.status_code < 500
+
+
+@pytest.mark.parametrize("part", [rb'"session_id": "\ud800"', b'"x": ' + b"[" * 100 + b"]" * 100, b'"x": 1e999'])
+async def test_a_request_that_could_not_be_kept_is_refused_in_the_stream(server, part):
+    body = b'{"input": [{"content": [{"type": "text", "text": "a"}]}], ' + part + b"}"
+    response = await server.client.post("/api/agent/process", content=body)
+    assert response.status_code == 200
+    assert "error" in response.text
+    assert "sequence_number" not in response.text
+
+
 async def test_a_body_that_is_nested_too_deeply_is_refused_and_a_deep_one_is_kept(server):
     def nested(levels: int) -> dict:
         return {"a": nested(levels - 1)} if levels else {}

@@ -1,5 +1,6 @@
 """What bodies of requests have in common."""
 
+import json
 import math
 from typing import Any
 
@@ -27,17 +28,28 @@ async def storable_json(request: Request) -> None:
 
     :raises BadInput: names the field.
     """
-    if not await request.body():
+    data = await request.body()
+    if not data:
         return
     try:
-        value = await request.json()
+        value = json.loads(data)
     except ValueError:
         return  # the operation itself says what is wrong with it
+    except RecursionError as error:
+        raise BadInput(f"body: nested more than {_MAX_DEPTH} levels deep.", field="body") from error
+    check_storable(value)
+
+
+def check_storable(value: Any) -> None:
+    """Refuse what :func:`storable_json` refuses.
+
+    :raises BadInput: names the field.
+    """
     waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
         if problem := _problem(found, len(path)):
-            field = ".".join(path[:_MAX_DEPTH])
+            field = ".".join(path[:_MAX_DEPTH]) or "body"
             raise BadInput(f"{field}: {problem}.", field=field)
         if isinstance(found, dict):
             waiting += [((*path, _shown(key)), part) for key, item in found.items() for part in (key, item)]

@@ -68,6 +68,6 @@ async def upload(file: UploadFile, agent_id: AgentId, services: ServicesDep) -> 
 
 
 @router.get("/push-messages")
-async def push_messages(services: ServicesDep, session_id: str | None = None) -> Json:
+async def push_messages(_agent_id: AgentId, services: ServicesDep, session_id: str | None = None) -> Json:
     """Notices: a session's, which are consumed, or the recent ones of all."""
     return {"messages": services.push.consume(session_id) if session_id else services.push.recent()}

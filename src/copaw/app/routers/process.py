@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from copaw.aiokits.files import decode_json
 from copaw.app.background.submission import MAX_BODY_BYTES, parse_submission
 from copaw.app.background.view import legacy_status, submission_answer
 from copaw.app.process_info import process_status
 from copaw.app.protocols import ROUTES
+from copaw.app.routers.bodies import check_storable
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.handover import Handover
 from copaw.app.routers.local_caller import require_local_caller
@@ -28,20 +30,22 @@ _MODE = "daemon_thread"
 
 
 async def read_body(request: Request) -> Any:
-    """:raises BadInput: the body is not JSON. :raises PayloadTooLarge: it has more than :data:`MAX_BODY_BYTES`."""
+    """The JSON of a body.
+
+    :raises BadInput: it is not JSON, or not such as can be stored and answered again.
+    :raises PayloadTooLarge: it has more than :data:`MAX_BODY_BYTES`.
+    """
     data = bytearray()
     async for piece in request.stream():
         data += piece
         if len(data) > MAX_BODY_BYTES:
             raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MiB.", field="body")
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        body = decode_json(bytes(data))
     except ValueError as error:
         raise BadInput(f"The body is not valid JSON: {error}", field="body") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    check_storable(body)
+    return body
 
 
 @router.post("/process")
