@@ -6,6 +6,7 @@ PORT ?= 8088
 # Further arguments of the command a target runs: make test ARGS='-k lease', make drill ARGS='--help'.
 ARGS ?=
 SEEDS ?= 3000
+EXAMPLES ?= 10000
 MINUTES ?= 10
 ROUNDS ?= 50
 # The resolver, needed by `make lock` alone.
@@ -19,7 +20,7 @@ COMPILE := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev run test check format lint types layers wheel-test bench build drill simulate mutants soak docs lock clean
+.PHONY: help install install-dev run test check format lint types layers wheel-test bench build drill simulate mutants soak fuzz docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +67,9 @@ simulate: install-dev ## Many random lives of agents on virtual time; SEEDS=1000
 
 mutants: install-dev ## See that the tests notice known faults
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+fuzz: install-dev ## Requests made from the interface description, EXAMPLES of them, and damaged files
+	@$(BIN)/python -m pytest -s tests/fuzz --fuzz-examples $(EXAMPLES) $(ARGS)
 
 soak: install-dev ## Reloads under load for MINUTES, then ROUNDS of killed servers; ARGS=--quick for the corners
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
