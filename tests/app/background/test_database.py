@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from copaw.app.background.database import sqlite_url, with_driver
+from copaw.app.background.database import SqliteDatabase, sqlite_url, with_driver
 from copaw.app.background.records import TaskRecord, TaskState
 from copaw.app.background.sql_store import open_sql_store
 from copaw.errors import BadInput, Unavailable
@@ -35,8 +35,7 @@ async def test_the_tables_made_are_those_the_code_uses(file: Path) -> None:
     from copaw.app.background.schema import metadata
 
     store = await open_sql_store(sqlite_url(file))
-    async with store._engine.connect() as connection:
-        found = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    found = await store.database.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     await store.aclose()
     assert found == []
 
@@ -103,8 +102,7 @@ async def test_a_lock_held_by_another_program_is_said_and_passes(file: Path, mon
 async def test_a_full_disk_is_said_and_what_is_there_can_be_read(file: Path) -> None:
     store = await open_sql_store(sqlite_url(file))
     await store.add(task())
-    async with store._engine.connect() as connection:
-        await connection.exec_driver_sql("PRAGMA max_page_count=1")
+    await store.database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count=1").close())
 
     async def fill() -> None:
         for number in range(50):
@@ -126,7 +124,8 @@ async def test_many_submissions_share_their_commits(file: Path) -> None:
         nonlocal commits
         commits += 1
 
-    event.listen(store._engine.sync_engine, "commit", count)
+    assert isinstance(store.database, SqliteDatabase)
+    event.listen(store.database.engine, "commit", count)
     await asyncio.gather(*(store.add(task(f"t{number}")) for number in range(100)))
     await store.aclose()
     assert commits <= 3
@@ -135,7 +134,8 @@ async def test_many_submissions_share_their_commits(file: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "full"),
     [
-        ("sqlite:////tmp/x.db", "sqlite+aiosqlite:////tmp/x.db"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+        ("sqlite+aiosqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
         ("postgres://u@h/d", "postgresql+asyncpg://u@h/d"),
         ("postgresql://u@h/d", "postgresql+asyncpg://u@h/d"),
         ("postgresql+asyncpg://u@h/d", "postgresql+asyncpg://u@h/d"),
@@ -145,7 +145,7 @@ def test_an_address_gets_its_driver(url: str, full: str) -> None:
     assert with_driver(url) == full
 
 
-@pytest.mark.parametrize("url", ["", "x", "mysql://h/d", "/tmp/x.db"])
+@pytest.mark.parametrize("url", ["", "x", "mysql://h/d", "mysql+pymysql://h/d", "/tmp/x.db"])
 def test_an_address_of_no_known_database_is_bad_input(url: str) -> None:
     with pytest.raises(BadInput, match="COPAW_DATABASE_URL"):
         with_driver(url)

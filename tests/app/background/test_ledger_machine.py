@@ -68,7 +68,7 @@ class Ledger(RuleBasedStateMachine):
         async def die() -> None:
             self.store.dead.set()
             await _end_all(self.before)
-            await self.inner._engine.dispose()
+            await self.inner.database.aclose()
 
         self.loop.run_until_complete(die())
         self.deaths += 1
@@ -260,7 +260,7 @@ class Ledger(RuleBasedStateMachine):
     def teardown(self) -> None:
         async def end() -> None:
             await _end_all(set())
-            await self.inner._engine.dispose()
+            await self.inner.database.aclose()
             await self.loop.shutdown_default_executor()
 
         self.loop.run_until_complete(end())

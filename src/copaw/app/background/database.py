@@ -1,29 +1,38 @@
-"""Opening the ledger's database: SQLite in the working directory, or another by its address.
+"""The ledger's database: SQLite in the working directory, or another by its address.
 
 SQLite keeps a write-ahead log, so that readers and the one writer never wait for each other, and every commit is
 on the disk before anybody is told of it. Migrations run before anything else; alembic is imported only when one is
 due, because it takes longer to load than the whole rest of the opening.
+
+What is done to the database is a plain function of a connection. SQLite answers from a file, so such a function runs
+as a whole in a thread; a driver that waits for a network runs it on the event loop. Either way it costs one switch,
+not one for each statement.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from copaw.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 2000
 """How long a write waits for another program that holds SQLite's lock."""
+READERS = 4
+"""Reads of SQLite at a time."""
 
-_DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+_DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite"}
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -34,49 +43,135 @@ _PRAGMAS = (
 
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file."""
-    return f"sqlite+aiosqlite:///{path}"
+    return f"sqlite:///{path}"
 
 
 def with_driver(url: str) -> str:
-    """The address with the asynchronous driver that this project uses, unless it names one.
+    """The address with the driver that this project uses, unless it names one.
 
     :raises BadInput: it is no database address, or of a kind that is not known.
     """
     scheme, separator, rest = url.partition("://")
-    driver = scheme if "+" in scheme else _DRIVERS.get(scheme)
+    kind = scheme.partition("+")[0]
+    driver = _DRIVERS.get(scheme) or (scheme if kind in ("postgresql", "sqlite") else None)
     if not separator or driver is None:
         known = ", ".join(f"{name}://" for name in _DRIVERS)
         raise BadInput(f"COPAW_DATABASE_URL must begin with one of {known}", field="COPAW_DATABASE_URL")
-    return f"{driver}://{rest}"
+    # SQLite is used through the standard library, whatever driver is named.
+    return f"{'sqlite' if kind == 'sqlite' else driver}://{rest}"
 
 
-async def open_engine(url: str) -> AsyncEngine:
+class Database(Protocol):
+    """An open database. Every method raises :class:`Unavailable` when it cannot be used at the moment."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction; it is committed when this returns. One at a time."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which changes nothing."""
+
+    async def aclose(self) -> None: ...
+
+
+class SqliteDatabase:
+    """A SQLite file: one thread that writes, a few that read."""
+
+    dialect = "sqlite"
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = ThreadPoolExecutor(1, "ledger-write")
+        self._readers = ThreadPoolExecutor(READERS, "ledger-read")
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See :class:`Database`."""
+
+        def run() -> T:
+            with unavailable(), self.engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """See :class:`Database`."""
+
+        def run() -> T:
+            with unavailable(), self.engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, and close the file."""
+
+        def close() -> None:
+            self._writer.shutdown()
+            self._readers.shutdown()
+            self.engine.dispose()
+
+        await asyncio.to_thread(close)
+
+
+class AsyncDatabase:
+    """A database behind a driver that does not block."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See :class:`Database`."""
+        with unavailable():
+            async with self.engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """See :class:`Database`."""
+        with unavailable():
+            async with self.engine.connect() as connection:
+                return await connection.run_sync(work)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+async def open_database(url: str) -> Database:
     """Connect and bring the tables up to date.
 
     :raises Unavailable: it cannot be used at the moment, and why.
     """
-    await asyncio.to_thread(importlib.import_module, "sqlalchemy.ext.asyncio")
     with unavailable():
-        engine = await asyncio.to_thread(_make_engine, with_driver(url))
-        try:
-            await _migrate(engine)
-        except BaseException:
-            await engine.dispose()
-            raise
-    return engine
+        database = await asyncio.to_thread(_make_database, with_driver(url))
+    try:
+        await _migrate(database)
+    except BaseException:
+        await database.aclose()
+        raise
+    return database
 
 
-def _make_engine(url: str) -> AsyncEngine:
-    from sqlalchemy import event
+def _make_database(url: str) -> Database:
+    if url.startswith("sqlite"):
+        return SqliteDatabase(_make_sqlite(url))
     from sqlalchemy.ext.asyncio import create_async_engine
 
     try:
-        engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        return AsyncDatabase(create_async_engine(url, pool_pre_ping=True))
     except ModuleNotFoundError as error:
         raise Unavailable(f"The database driver {error.name} is missing: pip install 'copaw[postgres]'") from error
-    if url.startswith("sqlite"):
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
-        event.listen(engine.sync_engine, "begin", _begin)
+
+
+def _make_sqlite(url: str) -> Engine:
+    from sqlalchemy import create_engine, event
+
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -93,15 +188,13 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-async def _migrate(engine: AsyncEngine) -> None:
+async def _migrate(database: Database) -> None:
     from copaw.app.background.schema import HEAD
 
-    async with engine.connect() as connection:
-        if await connection.run_sync(_version) == HEAD:
-            return
+    if await database.read(_version) == HEAD:
+        return
     await asyncio.to_thread(importlib.import_module, "alembic.command")
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade)
+    await database.write(_upgrade)
 
 
 def _version(connection: Connection) -> str | None:

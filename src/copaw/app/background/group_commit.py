@@ -1,23 +1,24 @@
 """Many writers, one transaction: whatever was asked for while the last commit was under way goes into the next.
 
 SQLite has one writer at a time and every commit waits for the disk, so hundreds of submissions a second are only
-possible together. An operation is answered after the commit that holds it. If a batch fails, each of its operations
-is tried by itself, so that nobody gets somebody else's error.
+possible together. An operation is a plain function of a connection, see :mod:`database`; it is answered after the
+commit that holds it. If a batch fails, each of its operations is tried by itself, so that nobody gets somebody
+else's error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from copaw.app.background.database import unavailable
+from copaw.app.background.database import Database
 from copaw.errors import Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy import Connection
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,21 +28,21 @@ MAX_BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    run: Callable[[AsyncConnection], Awaitable[Any]]
+    run: Callable[[Connection], Any]
     answer: asyncio.Future[Any]
 
 
 class GroupCommit:
     """Runs operations in the order in which they were asked for. Make it on the event loop."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._waiting: list[_Operation] = []
         self._wake = asyncio.Event()
         self._closing = False
         self._task = asyncio.create_task(self._work(), name="ledger-writer")
 
-    async def run(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def run(self, operation: Callable[[Connection], T]) -> T:
         """Run ``operation`` in a transaction and return its result after the commit.
 
         Cancelling the wait does not take the operation back.
@@ -68,9 +69,7 @@ class GroupCommit:
 
     async def _commit(self, batch: list[_Operation]) -> bool:
         try:
-            with unavailable():
-                async with self._engine.begin() as connection:
-                    results = [await operation.run(connection) for operation in batch]
+            results = await self._database.write(lambda c: [operation.run(c) for operation in batch])
         except Exception as error:  # noqa: BLE001 - supervisor of all writes: each failure goes to who asked
             if len(batch) == 1:
                 _fail(batch[0].answer, error)

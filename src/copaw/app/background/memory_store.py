@@ -50,13 +50,13 @@ class MemoryTaskStore:
 
     async def advance(
         self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
-    ) -> TaskRecord:
+    ) -> bool:
         record = await self.get(task_id)
         if record.state not in state.sources:
-            return record
+            return False
         await self.add_events(chunks)
-        record = self._records[task_id] = replace(record, state=state, **fields)
-        return record
+        self._records[task_id] = replace(record, state=state, **fields)
+        return True
 
     async def annotate(self, task_id: str, **fields: Any) -> None:
         if task_id in self._records:

@@ -6,12 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from copaw.app.background.records import CallbackState, OnInterrupt, TaskRecord, TaskState
 
 _NAMES = tuple(field.name for field in fields(TaskRecord))
 _LARGE = ("request", "result")
+_AS_JSON = frozenset({*_LARGE, "chain"})
+_all = attrgetter(*_NAMES)
+# Escaped, because neither half a surrogate pair nor a zero character is text to every database.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 LISTED = frozenset(_NAMES) - frozenset(_LARGE)
 """The columns that a list needs."""
 
@@ -19,16 +24,15 @@ LISTED = frozenset(_NAMES) - frozenset(_LARGE)
 def row_of(values: TaskRecord | Mapping[str, Any]) -> dict[str, Any]:
     """A record, or some fields of one, as column values."""
     if isinstance(values, TaskRecord):
-        values = {name: getattr(values, name) for name in _NAMES}
+        values = dict(zip(_NAMES, _all(values), strict=True))
     return {name: _column(name, value) for name, value in values.items()}
 
 
 def _column(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name in (*_LARGE, "chain"):
-        # Escaped, because neither half a surrogate pair nor a zero character is text to every database.
-        return json.dumps(value, separators=(",", ":"))
+    if name in _AS_JSON:
+        return _encode(value)
     return value.value if isinstance(value, StrEnum) else value
 
 

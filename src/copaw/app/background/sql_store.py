@@ -1,16 +1,34 @@
-"""The ledger in a database, written with SQLAlchemy Core. Import it where it is opened: it loads SQLAlchemy."""
+"""The ledger in a database, written with SQLAlchemy Core. Import it where it is opened: it loads SQLAlchemy.
+
+What a task costs is one row added, one row changed when it begins, one changed and its events added when it ends. These
+statements are built once; so is their SQL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from copaw.app.background.database import unavailable
+from copaw.app.background.database import Database
 from copaw.app.background.group_commit import GroupCommit
 from copaw.app.background.records import (
     RESUMABLE,
@@ -32,68 +50,76 @@ from copaw.app.background.store import not_ended, not_found, same_request
 TRIM_BATCH = 500
 """Tasks forgotten in one write, so that nobody waits long for a clean-up."""
 
+_BY_ID = select(tasks).where(tasks.c.id == bindparam("task_id"))
+_BY_KEY = select(tasks).where(tasks.c.idempotency_key == bindparam("idempotency_key"))
+_ADD = insert(tasks)
+_EVENTS = (
+    select(task_events.c.task_id, task_events.c.first, task_events.c.last, task_events.c.frames)
+    .where(task_events.c.task_id == bindparam("task_id"), task_events.c.last > bindparam("after"))
+    .order_by(task_events.c.first)
+    .limit(bindparam("count"))
+)
+
 
 class SqlTaskStore:
     """A :class:`~copaw.app.background.store.TaskStore`. Writes go through one :class:`GroupCommit`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._writes = GroupCommit(engine)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._writes = GroupCommit(database)
+        self._add_new = self._insert_new(tasks)
+        self._add_events = self._insert_new(task_events)
+
+    def _insert_new(self, table: Table) -> Any:
+        """An insert that leaves a row with the same key as it is."""
+        kind = postgresql if self.database.dialect == "postgresql" else sqlite
+        return kind.insert(table).on_conflict_do_nothing()
 
     # -- tasks -----------------------------------------------------------------------------------------------
 
     async def add(self, record: TaskRecord) -> TaskRecord:
-        async def write(connection: AsyncConnection) -> TaskRecord:
+        row = row_of(record)
+
+        def write(connection: Connection) -> TaskRecord:
             if record.idempotency_key is None:
-                await connection.execute(insert(tasks), row_of(record))
+                connection.execute(_ADD, row)
                 return record
-            added = await connection.execute(self._insert_new(tasks), row_of(record))
-            if added.rowcount:
+            if _count(connection.execute(self._add_new, row)):
                 return record
-            same_key = select(tasks).where(tasks.c.idempotency_key == record.idempotency_key)
-            return same_request(record_of((await connection.execute(same_key)).one()), record)
+            same_key = connection.execute(_BY_KEY, {"idempotency_key": record.idempotency_key}).one()
+            return same_request(record_of(same_key), record)
 
         return await self._writes.run(write)
 
     async def get(self, task_id: str) -> TaskRecord:
-        row = await self._one(select(tasks).where(tasks.c.id == task_id))
+        row = await self._one(_BY_ID, task_id=task_id)
         if row is None:
             raise not_found(task_id)
         return record_of(row)
 
     async def by_key(self, idempotency_key: str) -> TaskRecord | None:
-        row = await self._one(select(tasks).where(tasks.c.idempotency_key == idempotency_key))
+        row = await self._one(_BY_KEY, idempotency_key=idempotency_key)
         return record_of(row) if row is not None else None
 
     async def advance(
         self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
-    ) -> TaskRecord:
-        move = (
-            update(tasks)
-            .where(tasks.c.id == task_id, tasks.c.state.in_(state.sources))
-            .values(**row_of(fields), state=state.value)
-            .returning(tasks)
-        )
+    ) -> bool:
+        move = _move(state)
+        values = {**row_of(fields), "task_id": task_id}
 
-        async def write(connection: AsyncConnection) -> TaskRecord:
-            row = (await connection.execute(move)).one_or_none()
-            if row is not None:
-                await self._insert_events(connection, chunks)
-                return record_of(row)
-            row = (await connection.execute(select(tasks).where(tasks.c.id == task_id))).one_or_none()
-            if row is None:
+        def write(connection: Connection) -> bool:
+            if _count(connection.execute(move, values)):
+                self._insert_events(connection, chunks)
+                return True
+            if connection.execute(_BY_ID, {"task_id": task_id}).one_or_none() is None:
                 raise not_found(task_id)
-            return record_of(row)
+            return False
 
         return await self._writes.run(write)
 
     async def annotate(self, task_id: str, **fields: Any) -> None:
         change = update(tasks).where(tasks.c.id == task_id).values(**row_of(fields))
-
-        async def write(connection: AsyncConnection) -> None:
-            await connection.execute(change)
-
-        await self._writes.run(write)
+        await self._writes.run(lambda connection: _count(connection.execute(change)))
 
     async def page(self, query: TaskQuery) -> TaskPage:
         columns = [column for column in tasks.c if column.name in LISTED]
@@ -108,12 +134,13 @@ class SqlTaskStore:
         return TaskPage(page, cursor_of(page[-1]) if len(found) > query.limit else None)
 
     async def delete(self, task_id: str) -> None:
-        async def write(connection: AsyncConnection) -> None:
-            gone = delete(tasks).where(tasks.c.id == task_id, tasks.c.state.not_in(UNDER_WAY))
-            if _count(await connection.execute(gone)):
-                await connection.execute(delete(task_events).where(task_events.c.task_id == task_id))
+        gone = delete(tasks).where(tasks.c.id == task_id, tasks.c.state.not_in(UNDER_WAY))
+
+        def write(connection: Connection) -> None:
+            if _count(connection.execute(gone)):
+                connection.execute(delete(task_events).where(task_events.c.task_id == task_id))
                 return
-            row = (await connection.execute(select(tasks).where(tasks.c.id == task_id))).one_or_none()
+            row = connection.execute(_BY_ID, {"task_id": task_id}).one_or_none()
             raise not_found(task_id) if row is None else not_ended(record_of(row))
 
         await self._writes.run(write)
@@ -123,30 +150,17 @@ class SqlTaskStore:
     async def add_events(self, chunks: Sequence[EventChunk]) -> None:
         await self._writes.run(lambda connection: self._insert_events(connection, chunks))
 
-    async def _insert_events(self, connection: AsyncConnection, chunks: Sequence[EventChunk]) -> None:
+    def _insert_events(self, connection: Connection, chunks: Sequence[EventChunk]) -> None:
         if chunks:
             rows = [
                 {"task_id": chunk.task_id, "first": chunk.first, "last": chunk.last, "frames": chunk.frames}
                 for chunk in chunks
             ]
-            await connection.execute(self._insert_new(task_events), rows)
-
-    def _insert_new(self, table: Table) -> Any:
-        """An insert that leaves a row with the same key as it is."""
-        kind = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        return kind.insert(table).on_conflict_do_nothing()
+            connection.execute(self._add_events, rows)
 
     async def events(self, task_id: str, after: int, limit: int) -> list[EventChunk]:
-        table = task_events.c
-        wanted = (
-            select(table.task_id, table.first, table.last, table.frames)
-            .where(table.task_id == task_id, table.last > after)
-            .order_by(table.first)
-            .limit(limit)
-        )
-        with unavailable():
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(wanted)).all()
+        values = {"task_id": task_id, "after": after, "count": limit}
+        rows = await self.database.read(lambda connection: connection.execute(_EVENTS, values).all())
         return [EventChunk(*row) for row in rows]
 
     # -- recovery and upkeep ---------------------------------------------------------------------------------
@@ -164,11 +178,12 @@ class SqlTaskStore:
         )
 
     async def resume(self, old_id: str, new: TaskRecord) -> bool:
-        async def write(connection: AsyncConnection) -> bool:
-            taken = update(tasks).where(tasks.c.id == old_id, tasks.c.retried_as.is_(None)).values(retried_as=new.id)
-            if not _count(await connection.execute(taken)):
+        taken = update(tasks).where(tasks.c.id == old_id, tasks.c.retried_as.is_(None)).values(retried_as=new.id)
+
+        def write(connection: Connection) -> bool:
+            if not _count(connection.execute(taken)):
                 return False
-            await connection.execute(insert(tasks), row_of(new))
+            connection.execute(_ADD, row_of(new))
             return True
 
         return await self._writes.run(write)
@@ -192,11 +207,11 @@ class SqlTaskStore:
     async def _forget(self, wanted: ColumnElement[bool]) -> int:
         oldest = select(tasks.c.id).where(wanted).order_by(tasks.c.created_at).limit(TRIM_BATCH)
 
-        async def write(connection: AsyncConnection) -> int:
-            ids = (await connection.execute(oldest)).scalars().all()
+        def write(connection: Connection) -> int:
+            ids = connection.execute(oldest).scalars().all()
             if ids:
-                await connection.execute(delete(task_events).where(task_events.c.task_id.in_(ids)))
-                await connection.execute(delete(tasks).where(tasks.c.id.in_(ids)))
+                connection.execute(delete(task_events).where(task_events.c.task_id.in_(ids)))
+                connection.execute(delete(tasks).where(tasks.c.id.in_(ids)))
             return len(ids)
 
         total = 0
@@ -204,29 +219,30 @@ class SqlTaskStore:
             total += gone
         return total
 
-    async def count(self) -> int:
-        """How many tasks there are."""
-        row = await self._one(select(func.count()).select_from(tasks))
-        return int(row[0]) if row is not None else 0
-
     async def aclose(self) -> None:
         await self._writes.aclose()
-        await self._engine.dispose()
+        await self.database.aclose()
 
     # -- reading ---------------------------------------------------------------------------------------------
 
-    async def _one(self, wanted: Select[Any]) -> Any:
-        with unavailable():
-            async with self._engine.connect() as connection:
-                return (await connection.execute(wanted)).one_or_none()
+    async def _one(self, wanted: Select[Any], **values: Any) -> Any:
+        return await self.database.read(lambda connection: connection.execute(wanted, values).one_or_none())
 
     async def _where(self, *conditions: ColumnElement[bool]) -> list[TaskRecord]:
         return await self._records(select(tasks).where(*conditions).order_by(tasks.c.created_at, tasks.c.id))
 
     async def _records(self, wanted: Select[Any]) -> list[TaskRecord]:
-        with unavailable():
-            async with self._engine.connect() as connection:
-                return [record_of(row) for row in (await connection.execute(wanted)).all()]
+        def read(connection: Connection) -> list[TaskRecord]:
+            return [record_of(row) for row in connection.execute(wanted)]
+
+        return await self.database.read(read)
+
+
+@cache
+def _move(state: TaskState) -> Update:
+    """Changes a row's state, if the state it is in allows that; further columns come with the values."""
+    allowed = tasks.c.state.in_([source.value for source in state.sources])
+    return update(tasks).where(tasks.c.id == bindparam("task_id"), allowed).values(state=state.value)
 
 
 def _count(result: Any) -> int:
@@ -234,7 +250,7 @@ def _count(result: Any) -> int:
 
 
 async def open_sql_store(url: str) -> SqlTaskStore:
-    """Open the ledger at a database's address; see :func:`copaw.app.background.database.open_engine`."""
-    from copaw.app.background.database import open_engine
+    """Open the ledger at a database's address; see :func:`copaw.app.background.database.open_database`."""
+    from copaw.app.background.database import open_database
 
-    return SqlTaskStore(await open_engine(url))
+    return SqlTaskStore(await open_database(url))

@@ -29,8 +29,8 @@ class TaskStore(Protocol):
 
     async def advance(
         self, task_id: str, state: TaskState, *, chunks: Sequence[EventChunk] = (), **fields: Any
-    ) -> TaskRecord:
-        """Move a task on if the state it is in allows that, and answer the record as it is then.
+    ) -> bool:
+        """Move a task on. ``False`` if the state it is in does not allow that; nothing was changed then.
 
         :param chunks: events that are stored together with the move, or not at all.
         :param fields: further fields of the record that change with the state.
