@@ -50,3 +50,38 @@ def test_the_application_is_imported_without_the_engine() -> None:
     assert "fastapi" in modules
     assert not modules & HEAVY
     assert len(modules) < 900
+
+
+CHAT = """
+import asyncio, sys, tempfile
+from pathlib import Path
+from copaw.app.services import open_services
+from copaw.testing.home import fresh_home, request
+
+async def main(home):
+    async with open_services(fresh_home(Path(home)), shutdown_grace_s=0.0) as services:
+        await services.ready.wait()
+        run = await services.runner.start(request("tokens 5"), "default", kind="stream")
+        assert (await run.wait_end())["status"] == "completed"
+
+with tempfile.TemporaryDirectory() as home:
+    asyncio.run(main(home))
+"""
+
+NOT_FOR_A_CHAT = {
+    "agentscope.realtime",
+    "agentscope_runtime",
+    "aiohttp",
+    "mcp.server",
+    "numpy.linalg",
+    "opentelemetry.sdk",
+    "redis",
+    "urllib3",
+}
+
+
+def test_an_agent_answers_without_the_clients_of_services_that_it_does_not_use() -> None:
+    modules = loaded(CHAT)
+    assert "agentscope.agent._react_agent" in modules
+    assert not modules & NOT_FOR_A_CHAT
+    assert len(modules) < 1250

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from copaw.agents.engine_imports import load_engine
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.mcp.clients import McpClients
 from copaw.app.mcp.toolset import AgentTools
@@ -131,8 +132,8 @@ class Generations:
             )
 
     async def _factory(self, snapshot: AgentSnapshot, tools: AgentTools) -> AgentFactory:
-        # agentscope takes more than a second to import; the loop goes on answering meanwhile.
-        await asyncio.to_thread(_load_engine)
+        # It takes its time to import; the loop goes on answering meanwhile.
+        await asyncio.to_thread(load_engine)
         from copaw.agents.factory import AgentFactory
 
         slot = ModelSlot(snapshot.model.provider_id, snapshot.model.model)
@@ -161,7 +162,3 @@ class Generations:
             set_user_timezone=set_timezone,
             progress=turn.progress,
         )
-
-
-def _load_engine() -> None:
-    import copaw.agents.factory  # noqa: F401 - for its side effect: the engine is in memory
