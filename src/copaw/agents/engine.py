@@ -3,11 +3,16 @@
 agentscope answers every cancellation with "the user has interrupted". Here a cancellation goes through: what was
 said so far is kept, a tool call in flight gets a result that names the true cause, and ``CancelledError`` reaches
 the run that owns this agent.
+
+A cancellation is an edge, and whatever runs below a turn may lose it: an exception raised while it unwinds takes its
+place. The cause on the lease is a level. It is looked at before each step, so that a run that was asked to end takes
+no further one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -20,6 +25,8 @@ from agentscope.model import ChatModelBase
 
 from copaw.errors import EndReason
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
+
+logger = logging.getLogger(__name__)
 
 
 class Speaker(Protocol):
@@ -85,7 +92,13 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         """Let a cancellation through: its cause is known to the run, not to the agent."""
         raise asyncio.CancelledError
 
+    def _check_wanted(self) -> None:
+        if (reason := self._end_reason()) is not None:
+            logger.warning("session %s: a cancellation (%s) was lost; the run ends here", self._context.session_id, reason)
+            raise asyncio.CancelledError(reason)
+
     async def _reasoning(self, tool_choice: Any = None) -> Msg:
+        self._check_wanted()
         await self._save()
         prompt = await self.formatter.format(
             [Msg("system", self.sys_prompt, "system"), *await self.memory.get_memory()]
@@ -152,6 +165,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
             self._speaker.tool_result(dict(tool_call), result.content)
 
     async def _call(self, tool_call: Json) -> ToolResult:
+        self._check_wanted()
         tool = self._tools.get(tool_call["name"])
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"

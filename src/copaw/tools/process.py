@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 from copaw.tools.output import HeadTail
 from copaw.tools.reaper import KILL_BOUND_S, end_session
+
+logger = logging.getLogger(__name__)
 
 KIB = 1024
 # Reads on for a process that outlives the command: with nobody reading, its next print would end it.
@@ -216,4 +219,6 @@ async def _in_spite_of_cancellation(work: Coroutine[Any, Any, None], name: str) 
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({task})
-    task.result()
+    if (error := task.exception()) is not None:
+        # Not raised: it would take the place of the cancellation, and the run would go on.
+        logger.error("%s failed", name, exc_info=error)
