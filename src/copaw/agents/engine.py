@@ -94,7 +94,9 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
 
     def _check_wanted(self) -> None:
         if (reason := self._end_reason()) is not None:
-            logger.warning("session %s: a cancellation (%s) was lost; the run ends here", self._context.session_id, reason)
+            logger.warning(
+                "session %s: a cancellation (%s) was lost; the run ends here", self._context.session_id, reason
+            )
             raise asyncio.CancelledError(reason)
 
     async def _reasoning(self, tool_choice: Any = None) -> Msg:
