@@ -34,9 +34,9 @@ class Deaf:
 
     name = "deaf"
     description = "Waits, and does not hear."
-    parameters: Json = {"type": "object", "properties": {}}
 
     def __init__(self) -> None:
+        self.parameters: Json = {"type": "object", "properties": {}}
         self.calls = 0
         self.waits = asyncio.Event()
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,12 +185,17 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    home: Path, *, environ: Mapping[str, str] | None = None, wait_ready: bool = True
+    home: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    wait_ready: bool = True,
+    command: Sequence[str] = COMMAND,
 ) -> AsyncIterator[RunningServer]:
     """Start a server below ``home`` on a free loopback port; end it by its process id, with SIGTERM, then SIGKILL.
 
     :param environ: further variables.
     :param wait_ready: return when its agents serve, and not as soon as it listens.
+    :param command: what to start in place of ``copaw``, with its arguments.
     :raises ServerFailed: it did not start.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
@@ -199,7 +204,7 @@ async def running_server(
     async with AsyncExitStack() as stack:
         with log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(*COMMAND, "app", "--port", "0"),
+                *(*command, "app", "--port", "0"),
                 env=own,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
