@@ -46,6 +46,11 @@ class Paths:
         return self.working_dir / self.config_name
 
     @property
+    def settings_file(self) -> Path:
+        """What the web console remembers."""
+        return self.working_dir / "settings.json"
+
+    @property
     def log_file(self) -> Path:
         return self.working_dir / "copaw.log"
 

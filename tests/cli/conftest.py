@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from click.testing import CliRunner, Result
 
+from copaw.cli.installation import How, Installation
 from copaw.cli.main import cli
+from copaw.config.home import make_home
+from copaw.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -163,3 +167,26 @@ def plain_run() -> Callable[..., list[dict[str, Any]]]:
         return [{"sequence_number": number, "error": None, **frame} for number, frame in enumerate(frames)]
 
     return events
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What the package manager was asked: one that only writes it down, and is the only one on the PATH."""
+    tools, record = tmp_path / "tools", tmp_path / "asked"
+    tools.mkdir()
+    script = f'#!/bin/sh\necho "$@" >> {record}\nexit "${{UV_STATUS:-0}}"\n'
+    (tools / "uv").write_text(script)
+    (tools / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    installed = Installation(How.UV_TOOL, tmp_path / "environment", sys.executable)
+    for module in ("update", "uninstall"):
+        monkeypatch.setattr(f"copaw.cli.{module}.installation", lambda: installed)
+    return lambda: record.read_text() if record.exists() else ""
+
+
+@pytest.fixture
+def made(home: Path) -> Path:
+    paths = Paths.from_environment()
+    make_home(paths, language="en")
+    (paths.secret_dir / "providers").mkdir(parents=True)
+    return home

@@ -38,6 +38,7 @@ from copaw.app.routers import (
     pages,
     process,
     responses,
+    settings,
     tasks,
     version,
 )
@@ -63,6 +64,7 @@ AGENT_SCOPED = (
     process,
     responses,
     a2a,
+    settings,
     not_here,
 )
 """Routers that also exist below ``/api/agents/{agentId}``."""
@@ -102,6 +104,7 @@ def _add_routes(application: FastAPI) -> None:
         api.include_router(module.router, prefix="/agents/{agentId}")
     for module in (agents, models, envs, tasks, version, lifecycle):
         api.include_router(module.router)
+    api.include_router(settings.server_router)
     api.include_router(not_here.server_router)
     application.include_router(lifecycle.probes)
     application.include_router(not_here.voice_router)

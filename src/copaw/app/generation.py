@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -43,6 +43,7 @@ class Generations:
     """Reads snapshots and opens what they describe.
 
     :param further_tools: tools that need more of the server than a context gives; switched off like the others.
+    :param set_timezone: sets the user's time zone for everybody.
     :param models: answers the registry; called when the first generation is built, because it loads the engine.
     """
 
@@ -57,6 +58,7 @@ class Generations:
         push: PushMessages,
         mcp: McpClients,
         envs: EnvFile,
+        set_timezone: Callable[[str], Awaitable[None]],
         further_tools: Sequence[Tool] = (),
     ) -> None:
         self._paths = paths
@@ -67,6 +69,7 @@ class Generations:
         self._push = push
         self._mcp = mcp
         self._envs = envs
+        self._set_timezone = set_timezone
         self._further_tools = further_tools
 
     def files(self, agent_id: str) -> WorkspacePaths:
@@ -147,9 +150,6 @@ class Generations:
         return factory
 
     def _context(self, snapshot: AgentSnapshot, turn: Turn) -> ToolContext:
-        async def set_timezone(name: str) -> None:
-            await self._config.patch_root(lambda root: setattr(root, "user_timezone", name))
-
         return ToolContext(
             agent_id=snapshot.agent_id,
             workspace_dir=snapshot.files.root,
@@ -159,6 +159,6 @@ class Generations:
             environ=turn.environ,
             variables=self._envs.for_children,
             user_timezone=lambda: self._config.root.user_timezone,
-            set_user_timezone=set_timezone,
+            set_user_timezone=self._set_timezone,
             progress=turn.progress,
         )

@@ -87,6 +87,7 @@ class Services:
             push=self.push,
             mcp=self.mcp,
             envs=self.envs,
+            set_timezone=self.set_user_timezone,
             further_tools=agent_tools(self.delegation),
         )
         self.channels = ChannelRegistry.from_environment(paths)
@@ -121,6 +122,11 @@ class Services:
 
     def _task_timeout_s(self, agent_id: str) -> float:
         return self.config.agent(agent_id).running.background_task_timeout_seconds
+
+    async def set_user_timezone(self, name: str) -> None:
+        """Set the user's time zone, an IANA name; tools and heartbeats follow at once."""
+        await self.config.patch_root(lambda root: setattr(root, "user_timezone", name))
+        await self.crons.timezone_changed()
 
     # -- ingress -------------------------------------------------------------------------------------------------
 

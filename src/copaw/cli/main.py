@@ -17,6 +17,7 @@ COMMANDS = {
     "app": Entry("copaw.cli.app:app", "Run the server."),
     "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),
     "chats": Entry(_CHATS, "List, show, create, rename and delete chats."),
+    "clean": Entry("copaw.cli.clean:clean", "Empty the working directory, or remove leftovers."),
     "completion": Entry("copaw.cli.completion:completion", "Print a script that completes commands in a shell."),
     "cron": Entry("copaw.cli.cron:cron", "Make, list, pause, run and delete scheduled jobs."),
     "daemon": Entry("copaw.cli.daemon:daemon", "See how an agent is, reload it, read the log."),
@@ -29,6 +30,8 @@ COMMANDS = {
     "skills": Entry("copaw.cli.absent:skills", "Skills of an agent. Not available in this version."),
     "task": Entry("copaw.cli.task:task", "Run one instruction without a running server."),
     "tasks": Entry("copaw.cli.tasks:tasks", "List, show, wait for, cancel and retry background tasks."),
+    "uninstall": Entry("copaw.cli.uninstall:uninstall", "Remove copaw and, if wanted, all that it keeps."),
+    "update": Entry("copaw.cli.update:update", "Install the newest version, the way this one was installed."),
     "version": Entry("copaw.cli.version:version", "Print the version number."),
 }
 

@@ -41,6 +41,14 @@ class Server:
         assert answer["detail"] == answer["error"]["message"]
         return answer["error"]
 
+    async def say(self, text: str, **fields: Any) -> str:
+        """One turn with the offline model, told what to do by directives; the text of its answer."""
+        body = {"input": [{"role": "user", "content": [{"type": "text", "text": text}]}], **fields}
+        answer = await self.client.post("/api/agent/process", json=body)
+        last = json.loads(answer.text.strip().rsplit("data: ", 1)[1])
+        assert last["status"] == "completed", last
+        return last["output"][-1]["content"][0]["text"]
+
     async def reloaded(self, response: httpx.Response, agent_id: str = "default") -> int:
         """Wait until the reload that an answer announces is done; the agent's generation then."""
         assert response.status_code in (200, 201), response.text

@@ -7,16 +7,6 @@ import logging
 
 import pytest
 
-
-async def say(server, text: str) -> str:
-    """One turn with the offline model; the text of its answer."""
-    body = {"input": [{"role": "user", "content": [{"type": "text", "text": text}]}]}
-    answer = await server.client.post("/api/agent/process", json=body)
-    last = json.loads(answer.text.strip().rsplit("data: ", 1)[1])
-    assert last["status"] == "completed", last
-    return last["output"][-1]["content"][0]["text"]
-
-
 ECHO = 'call execute_shell_command {"command": "echo [$MINE]"}\nsay {1}'
 
 
@@ -40,11 +30,11 @@ async def test_a_variable_that_cannot_be_is_refused_by_name_and_none_is_changed(
 
 
 async def test_the_next_command_has_what_was_set_over_http_or_in_the_file(server):
-    assert await say(server, ECHO) == "[]"
+    assert await server.say(ECHO) == "[]"
     await server.call("PUT", "/envs", {"MINE": "one"})
-    assert await say(server, ECHO) == "[one]"
+    assert await server.say(ECHO) == "[one]"
     server.services.envs.set("MINE", "two")  # as `copaw env set` does, in another process
-    assert await say(server, ECHO) == "[two]"
+    assert await server.say(ECHO) == "[two]"
 
 
 async def test_a_broken_file_is_told_to_whoever_needs_it_and_left_alone(server):
@@ -54,7 +44,7 @@ async def test_a_broken_file_is_told_to_whoever_needs_it_and_left_alone(server):
     error = await server.error("GET", "/envs", status=500)
     assert "envs.json" in error["message"]
     await server.error("PUT", "/envs", {"A": "1"}, status=500)
-    assert "envs.json" in await say(server, ECHO)
+    assert "envs.json" in await server.say(ECHO)
     assert path.read_text() == "{broken"
 
 
@@ -76,7 +66,7 @@ async def test_an_mcp_server_that_uses_a_variable_is_renewed_and_others_are_left
 async def test_values_are_never_logged(server, caplog):
     with caplog.at_level(logging.DEBUG):
         await server.call("PUT", "/envs", {"A": "s3cret"})
-        await say(server, ECHO)
+        await server.say(ECHO)
         await server.call("DELETE", "/envs/A")
         await server.error("PUT", "/envs", {"COPAW_X": "s3cret"}, status=422)
     assert "s3cret" not in caplog.text

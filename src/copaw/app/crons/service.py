@@ -289,6 +289,11 @@ class Crons:
             self._agents[agent_id] = self._make(agent_id)
         return self._agents[agent_id]
 
+    async def timezone_changed(self) -> None:
+        """Follow a change of the user's time zone."""
+        for agent in list(self._agents.values()):
+            await agent.heartbeat_changed()
+
     async def aclose(self, timeout_s: float = 5.0) -> None:
         """Start nothing any more; wait until it is recorded how what runs has ended."""
         agents = list(self._agents.values())

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from copaw.aiokits.files import set_aside
+from copaw.cli import leftovers
+from copaw.paths import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    found = Paths(working_dir=tmp_path / "copaw", secret_dir=tmp_path / "copaw.secret")
+    found.working_dir.mkdir()
+    found.secret_dir.mkdir()
+    return found
+
+
+def aged(path: Path, hours: float) -> Path:
+    path.touch() if not path.exists() else None
+    then = time.time() - hours * 3600
+    os.utime(path, (then, then))
+    return path
+
+
+def test_old_temporary_and_set_aside_files_are_found_wherever_copaw_writes(paths: Paths, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sessions").mkdir(parents=True)
+    profiles = {"far": {"workspace_dir": str(elsewhere)}, "near": {"workspace_dir": str(paths.working_dir / "w")}}
+    paths.config_file.write_text(json.dumps({"agents": {"profiles": profiles}}))
+    half = aged(paths.secret_dir / ".0123456789abcdef.tmp", 2)
+    session = elsewhere / "sessions" / "u_s.json"
+    session.write_text("{")
+    damaged = set_aside(session)
+    aged(paths.working_dir / ".0123456789abcdee.tmp", 0.1)
+    (paths.working_dir / "notes.tmp").touch()
+    (paths.working_dir / "agent.json.bak").touch()
+    assert {item.path for item in leftovers.find(paths)} == {half, damaged}
+    assert leftovers.outside_workspaces(paths) == {"far": elsewhere}
+
+
+def test_homes_of_killed_runs_are_found_after_a_day(paths: Paths, tmp_path: Path) -> None:
+    for name, hours in (("copaw-task-a", 30), ("copaw-drill-b", 30), ("copaw-task-new", 1), ("other", 30)):
+        directory = tmp_path / "tmp" / name
+        directory.mkdir()
+        aged(directory, hours)
+    (tmp_path / "tmp" / "copaw-task-link").symlink_to(tmp_path)
+    assert [item.path.name for item in leftovers.find(paths)] == ["copaw-drill-b", "copaw-task-a"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"agents": null}', '{"agents": {"profiles": {"a": {}}}}', "\udcff"])
+def test_a_broken_configuration_hides_nothing_else(paths: Paths, text: str) -> None:
+    paths.config_file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    half = aged(paths.working_dir / ".0123456789abcdef.tmp", 2)
+    assert [item.path for item in leftovers.find(paths)] == [half]
