@@ -99,3 +99,13 @@ class WorkspacePaths:
     @property
     def media_dir(self) -> Path:
         return self.root / "media"
+
+    @property
+    def dialog_dir(self) -> Path:
+        """Messages that have left their session: cleared, or replaced by a summary."""
+        return self.root / "dialog"
+
+    @property
+    def tool_results_dir(self) -> Path:
+        """The whole of tool results that are shortened in their session; kept for some days."""
+        return self.root / "tool_results"

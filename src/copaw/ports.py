@@ -83,6 +83,21 @@ EventSink = Callable[[Json], None]
 """Where a run's events go: the protocol's ``response``, ``message`` and ``content`` objects, unnumbered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What became of a conversation that was summarised.
+
+    :param messages: how many the summary stands for.
+    :param tokens_before: what the conversation had, and has now, by estimate.
+    :param kept_in: where these messages are kept, from the workspace directory; empty if there were none.
+    """
+
+    messages: int
+    tokens_before: int
+    tokens_after: int
+    kept_in: str = ""
+
+
 class TurnRunner(Protocol):
     """Runs turns on one generation's resources."""
 
@@ -90,6 +105,13 @@ class TurnRunner(Protocol):
         """Run one turn to its end, and emit its terminal event, exactly once, whatever happens.
 
         Cancellation is recorded with the turn's end reason, the session is saved, and it is raised again.
+        """
+
+    async def compact(self, turn: Turn, instructions: str = "") -> Compacted:
+        """Summarise the turn's session now. Its input is not looked at, and no event is emitted.
+
+        :raises SessionBusy: a run of the session is under way.
+        :raises CopawError, OSError: it could not be done; the session is as it was, as after a cancellation.
         """
 
 

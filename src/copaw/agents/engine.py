@@ -23,6 +23,7 @@ from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
 from agentscope.model import ChatModelBase
 
+from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
 from copaw.errors import EndReason
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
 
@@ -47,6 +48,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
 
     :param schemas: the tools in the model's format, made once for a generation.
     :param origin: the key of the MCP server that a tool comes from; kept with its calls and results.
+    :param keeper: keeps the memory within the model's window.
     :param save: persists the memory; awaited before every model call, so that whatever the model is told is on disk.
     :param end_reason: why the run was asked to end, if it was.
     """
@@ -64,6 +66,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         origin: Callable[[str], str | None],
         context: ToolContext,
         speaker: Speaker,
+        keeper: ContextKeeper,
         save: Callable[[], Awaitable[None]],
         end_reason: Callable[[], str | None],
         max_iters: int,
@@ -81,6 +84,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         self._origin = origin
         self._context = context
         self._speaker = speaker
+        self._keeper = keeper
         self._save = save
         self._end_reason = end_reason
 
@@ -99,12 +103,15 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
             )
             raise asyncio.CancelledError(reason)
 
+    async def _compress_memory_if_needed(self) -> None:
+        """agentscope's own place for it: before each round of thinking."""
+        await self._keeper.fit(self.memory, self.sys_prompt, self._schemas)
+
     async def _reasoning(self, tool_choice: Any = None) -> Msg:
         self._check_wanted()
         await self._save()
-        prompt = await self.formatter.format(
-            [Msg("system", self.sys_prompt, "system"), *await self.memory.get_memory()]
-        )
+        said = await self.memory.get_memory(exclude_mark=COMPRESSED)
+        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *said])
         msg = Msg(self.name, [], "assistant")
         try:
             usage = await self._stream(msg, prompt, tool_choice)
@@ -116,6 +123,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
                 self._mark(block)
         self._speaker.say(msg.content, last=True)
         if usage is not None:
+            self._keeper.learn(usage.input_tokens)
             self._speaker.usage({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
         await self.memory.add(msg)
         return msg

@@ -10,6 +10,10 @@ from agentscope.formatter import FormatterBase
 from agentscope.memory import InMemoryMemory
 from agentscope.model import ChatModelBase
 
+from copaw.agents.context.keeper import ContextKeeper, Records
+from copaw.agents.context.settings import ContextSettings
+from copaw.agents.context.summary import Summariser
+from copaw.agents.context.tokens import TokenMeter
 from copaw.agents.engine import CopawAgent, Speaker
 from copaw.agents.prompt import PromptFiles, environment_section
 from copaw.config.snapshot import AgentSnapshot
@@ -40,10 +44,17 @@ class AgentFactory:
     """Makes agents of one generation: the model, the tools and their schemas are shared by all of them.
 
     :param bind: answers the model of this generation; asked again for each turn until it once succeeded.
+    :param settings: how conversations are kept within the model's window.
     :param tools: asked for each turn; schemas are made anew only when the tools changed.
     """
 
-    def __init__(self, snapshot: AgentSnapshot, bind: Callable[[], Awaitable[BoundModel]], tools: ToolSource) -> None:
+    def __init__(
+        self,
+        snapshot: AgentSnapshot,
+        bind: Callable[[], Awaitable[BoundModel]],
+        tools: ToolSource,
+        settings: ContextSettings,
+    ) -> None:
         self._snapshot = snapshot
         self._bind = bind
         self._bound: BoundModel | None = None
@@ -51,6 +62,8 @@ class AgentFactory:
         self._offered: Sequence[Tool] = ()
         self._tools: dict[str, Tool] = {}
         self._schemas: list[Json] = []
+        self._settings = settings
+        self._meter = TokenMeter(settings.divisor)
         self._prompt = PromptFiles(snapshot.files.root, snapshot.profile.system_prompt_files)
 
     def origin(self, name: str) -> str | None:
@@ -74,11 +87,23 @@ class AgentFactory:
             self._bound = await self._bind()
         return self._bound
 
+    async def keeper(self, records: Records, usage: Callable[[Json], None]) -> ContextKeeper:
+        """What keeps one conversation within the model's window.
+
+        :param usage: told of the token counts of its own model calls.
+        :raises ModelNotConfigured: as :meth:`bound`.
+        """
+        bound, settings = await self.bound(), self._settings
+        max_bytes = int(settings.reserve * settings.divisor)
+        summariser = Summariser(bound.model, bound.formatter, max_bytes, usage)
+        return ContextKeeper(settings, self._meter, summariser, records)
+
     async def make(
         self,
         memory: InMemoryMemory,
         context: ToolContext,
         speaker: Speaker,
+        records: Records,
         save: Callable[[], Awaitable[None]],
         end_reason: Callable[[], str | None],
     ) -> CopawAgent:
@@ -107,6 +132,7 @@ class AgentFactory:
             origin=self.origin,
             context=context,
             speaker=speaker,
+            keeper=await self.keeper(records, speaker.usage),
             save=save,
             end_reason=end_reason,
             max_iters=self._snapshot.profile.running.max_iters,

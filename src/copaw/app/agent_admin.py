@@ -17,6 +17,7 @@ from copaw.app.prompt_language import checked_language
 from copaw.app.services import Services
 from copaw.config.digest import RUN_TIME_STATE
 from copaw.config.home import DEFAULT_AGENT_ID, make_agent_workspace
+from copaw.config.ineffective import refuse_ineffective
 from copaw.config.models import AgentProfileConfig, AgentProfileRef, new_profile
 from copaw.config.store import ConfigStore
 from copaw.errors import BadInput, ConfigFileError, Conflict, EndReason, NotImplementedHere
@@ -149,13 +150,16 @@ async def update_agent(
     """Change the fields of an agent that ``patch`` names; objects are merged field by field.
 
     :raises BadInput: the result is not valid, or the id or the workspace directory would change.
+    :raises NotImplementedHere: a new value would have no effect.
     """
     _refuse_move(config, agent_id, patch)
     fixed = {"id", "workspace_dir", *RUN_TIME_STATE}
     wanted = {key: value for key, value in patch.items() if key not in fixed}
 
     def change(profile: AgentProfileConfig) -> None:
-        for name, value in patched(profile, wanted):
+        result = patched(profile, wanted)
+        refuse_ineffective(profile.running, result.running)
+        for name, value in result:
             setattr(profile, name, value)
 
     await config.patch_agent(agent_id, change, expected_revision=expected_revision)

@@ -8,6 +8,7 @@ from copaw.app.md_files import plain_name
 from copaw.app.patching import patched
 from copaw.app.prompt_language import checked_language, switch_prompt_files
 from copaw.app.services import Services
+from copaw.config.ineffective import refuse_ineffective
 from copaw.config.models import AgentProfileConfig, AgentsRunningConfig
 from copaw.config.store import ConfigStore
 from copaw.errors import BadInput
@@ -17,10 +18,15 @@ from copaw.ports import Json
 async def update_running(
     config: ConfigStore, agent_id: str, patch: Json, *, expected_revision: int | None = None
 ) -> AgentsRunningConfig:
-    """Change the fields of ``running`` that ``patch`` names. :raises BadInput: the result is not valid."""
+    """Change the fields of ``running`` that ``patch`` names.
+
+    :raises BadInput: the result is not valid. :raises NotImplementedHere: a new value would have no effect.
+    """
 
     def change(profile: AgentProfileConfig) -> None:
-        profile.running = patched(profile.running, patch)
+        running = patched(profile.running, patch)
+        refuse_ineffective(profile.running, running)
+        profile.running = running
 
     await config.patch_agent(agent_id, change, expected_revision=expected_revision)
     return config.agent(agent_id).running

@@ -12,15 +12,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from copaw.agents.context.settings import ContextSettings
 from copaw.agents.engine_imports import load_engine
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.mcp.clients import McpClients
 from copaw.app.mcp.toolset import AgentTools
+from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
 from copaw.config.digest import changed_fields, config_digest
 from copaw.config.envs import EnvFile
+from copaw.config.ineffective import ineffective
 from copaw.config.models import ModelSlotConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.config.store import ConfigStore
@@ -129,6 +132,7 @@ class Generations:
                 factory=await self._factory(snapshot, tools),
                 agent_name=snapshot.profile.name,
                 sessions=SessionFiles(snapshot.files.sessions_dir),
+                kept=KeptFiles(snapshot.files, snapshot.profile.running.tool_result_compact.retention_days),
                 locks=self._locks,
                 make_context=lambda turn: self._context(snapshot, turn),
                 report=self._push.add,
@@ -140,8 +144,12 @@ class Generations:
         from copaw.agents.factory import AgentFactory
 
         slot = ModelSlot(snapshot.model.provider_id, snapshot.model.model)
-        limits = LLMLimits.from_running(snapshot.profile.running.model_dump(), os.environ)
-        factory = AgentFactory(snapshot, partial(self._models().chat_model, slot, limits), tools)
+        running = snapshot.profile.running
+        limits = LLMLimits.from_running(running.model_dump(), os.environ)
+        context = ContextSettings.from_running(running, os.environ)
+        for setting in ineffective(running):
+            logger.warning("agent %s: %s has no effect: %s", snapshot.agent_id, setting.field, setting.why)
+        factory = AgentFactory(snapshot, partial(self._models().chat_model, slot, limits), tools, context)
         try:
             await factory.bound()
         except ModelNotConfigured as error:

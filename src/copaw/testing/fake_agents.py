@@ -24,7 +24,7 @@ from copaw.config.models import AgentProfileConfig, ModelSlotConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import AgentNotFound, BadInput
 from copaw.paths import WorkspacePaths
-from copaw.ports import EventSink, Json, Turn
+from copaw.ports import Compacted, EventSink, Json, Turn
 from copaw.testing.fake_ingress import FakeIngress, FakePorts, Handle, IngressConfig
 
 Script = Callable[[Turn, EventSink], Awaitable[None]]
@@ -265,6 +265,10 @@ class FakeRunner:
             await self._world.script(turn, lambda payload: self._emit(turn, emit, payload))
         finally:
             del self.at_work[turn.session_id]
+
+    async def compact(self, turn: Turn, instructions: str = "") -> Compacted:
+        """There is no conversation here."""
+        return Compacted(0, 0, 0)
 
     def _emit(self, turn: Turn, emit: EventSink, payload: Json) -> None:
         if not turn.abandoned():

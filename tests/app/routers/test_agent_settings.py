@@ -50,6 +50,20 @@ async def test_a_running_configuration_that_is_not_valid_names_the_field(server,
     assert server.agent_json() == before
 
 
+async def test_a_setting_that_would_have_no_effect_is_refused_by_name_and_kept_where_it_was(server):
+    body = {"max_iters": 9, "memory_summary": {"force_memory_search": True}}
+    before = server.agent_json()
+    for path, sent in [("/agent/running-config", body), ("/agents/default", {"running": body})]:
+        error = await server.error("PUT", path, sent, status=501)
+        assert "running.memory_summary.force_memory_search" in error["message"]
+    assert server.agent_json() == before
+    path = server.services.config.workspace_dir("default") / "agent.json"
+    before["running"]["memory_summary"]["force_memory_search"] = True
+    path.write_text(json.dumps(before))
+    changed = await server.call("PUT", "/agent/running-config", {**before["running"], "max_iters": 9})
+    assert (changed["max_iters"], changed["memory_summary"]["force_memory_search"]) == (9, True)
+
+
 async def test_a_body_that_is_no_object_is_refused(server):
     await server.call("PUT", "/agent/running-config", [1], status=422)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from copaw.app.runner.events import AGENT_ERROR, ResponseStream, ended_error, error_object
+from copaw.app.runner.ending import ending
+from copaw.app.runner.events import ResponseStream
+from copaw.app.runner.kept_files import KeptFiles
+from copaw.app.runner.saver import Saver, SessionRecords, memory_of
 from copaw.app.runner.session import SessionFiles, SessionState
 from copaw.app.runner.speaker import ResponseSpeaker
-from copaw.errors import CopawError, SessionBusy
-from copaw.ports import EventSink, ToolContext, Turn
+from copaw.errors import SessionBusy
+from copaw.ports import Compacted, EventSink, Json, ToolContext, Turn
 
 if TYPE_CHECKING:
-    from agentscope.memory import InMemoryMemory
-
     from copaw.agents.factory import AgentFactory
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class SessionLocks(Protocol):
 class AgentTurnRunner:
     """Runs turns of one generation.
 
+    :param kept: keeps what leaves a session.
     :param make_context: what the tools of a turn may know.
     :param report: tells people of something that concerns a session, such as a damaged file.
     """
@@ -47,6 +50,7 @@ class AgentTurnRunner:
         factory: AgentFactory,
         agent_name: str,
         sessions: SessionFiles,
+        kept: KeptFiles,
         locks: SessionLocks,
         make_context: Callable[[Turn], ToolContext],
         report: Callable[[str, str], None],
@@ -54,6 +58,7 @@ class AgentTurnRunner:
         self._factory = factory
         self._agent_name = agent_name
         self._sessions = sessions
+        self._kept = kept
         self._locks = locks
         self._make_context = make_context
         self._report = report
@@ -62,46 +67,66 @@ class AgentTurnRunner:
         """See :class:`copaw.ports.TurnRunner`."""
         stream = ResponseStream(emit, turn.response_id, turn.session_id, turn.created_at)
         speaker = ResponseSpeaker(stream, self._factory.origin)
-        try:
+        with ending(stream, turn, speaker.close):
             stream.begin()
-            await self._in_session(turn, stream, speaker)
-            stream.complete()
-        except asyncio.CancelledError:
-            speaker.close()
-            reason = turn.end_reason()
-            stream.fail(ended_error(reason) if reason else error_object(AGENT_ERROR, "The run was cancelled."))
-            raise
-        except CopawError as error:
-            speaker.close()
-            stream.fail(error_object(error.code, error.message))
-        except Exception as error:
-            logger.exception("a turn of session %s failed", turn.session_id)
-            speaker.close()
-            stream.fail(error_object(AGENT_ERROR, f"{type(error).__name__}: {error}"))
+            async with self._session(turn) as state:
+                await self._with_agent(turn, state, speaker)
 
-    async def _in_session(self, turn: Turn, stream: ResponseStream, speaker: ResponseSpeaker) -> None:
+    async def compact(self, turn: Turn, instructions: str = "") -> Compacted:
+        """See :class:`copaw.ports.TurnRunner`."""
+        async with self._session(turn) as state:
+            memory = memory_of(state)
+            saver = Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
+            keeper = await self._factory.keeper(self._records(turn, state), _unheard)
+            compacted = await keeper.compact(memory, instructions)
+            if compacted.messages:
+                await self._save_held(saver, turn)
+            return compacted
+
+    async def _save_held(self, saver: Saver, turn: Turn) -> None:
+        try:
+            await saver.save()
+        except asyncio.CancelledError:
+            # The session is held until nothing of this writes to it any more.
+            await _bounded(saver.settled(), f"the save of session {turn.session_id}")
+            raise
+
+    @asynccontextmanager
+    async def _session(self, turn: Turn) -> AsyncIterator[SessionState]:
+        """Hold the turn's session, whichever generations work for the agent.
+
+        :raises SessionBusy: somebody else holds it, and the turn does not want to wait.
+        """
         path = self._sessions.path(turn.user_id, turn.session_id)
         if self._locks.locked(path) and not turn.wait_for_session:
             raise SessionBusy(turn.session_id)
         async with self._locks.hold(path, turn.response_id):
             turn.on_started()
-            state = await asyncio.to_thread(self._sessions.load, path)
-            if state.set_aside is not None:
-                text = f"The record of this conversation was damaged. It was kept as {state.set_aside.name}."
-                self._report(turn.session_id, text)
-            await self._with_agent(turn, state, speaker)
+            yield await self._loaded(turn, path)
+
+    async def _loaded(self, turn: Turn, path: Path) -> SessionState:
+        def load() -> SessionState:
+            self._kept.sweep()
+            return self._sessions.load(path)
+
+        state = await asyncio.to_thread(load)
+        if state.set_aside is not None:
+            text = f"The record of this conversation was damaged. It was kept as {state.set_aside.name}."
+            self._report(turn.session_id, text)
+        return state
+
+    def _records(self, turn: Turn, state: SessionState) -> SessionRecords:
+        return SessionRecords(self._kept, state.path, partial(self._report, turn.session_id))
 
     async def _with_agent(self, turn: Turn, state: SessionState, speaker: ResponseSpeaker) -> None:
-        from agentscope.memory import InMemoryMemory
-        from agentscope.message import Msg
-
         from copaw.agents.messages import to_msgs
 
-        memory = InMemoryMemory()
-        memory._compressed_summary = state.summary
-        memory.content = [(Msg.from_dict(message), marks) for message, marks in state.content]
-        saver = _Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
-        agent = await self._factory.make(memory, self._make_context(turn), speaker, saver.save, turn.end_reason)
+        memory = memory_of(state)
+        saver = Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
+        records = self._records(turn, state)
+        agent = await self._factory.make(
+            memory, self._make_context(turn), speaker, records, saver.save, turn.end_reason
+        )
         saver.sys_prompt = agent.sys_prompt
         try:
             await agent(to_msgs(turn.input))
@@ -115,44 +140,8 @@ class AgentTurnRunner:
         await saver.save()
 
 
-class _Saver:
-    """Persists a memory into its session; an entry that did not change keeps the form it was read in."""
-
-    def __init__(
-        self,
-        sessions: SessionFiles,
-        state: SessionState,
-        memory: InMemoryMemory,
-        agent_name: str,
-        abandoned: Callable[[], bool],
-    ) -> None:
-        self._sessions = sessions
-        self._state = state
-        self._memory = memory
-        self._agent_name = agent_name
-        self._abandoned = abandoned
-        self._known = {message.get("id"): message for message, _ in state.content if message.get("id")}
-        self._writing: asyncio.Future[None] | None = None
-        self.sys_prompt = ""
-
-    async def save(self) -> None:
-        if self._abandoned():
-            # The session belongs to somebody else by now.
-            logger.warning("session file %s: a late save of an abandoned run was dropped", self._state.path)
-            return
-        if self._writing is not None and not self._writing.done():
-            # A save that was cancelled still writes in its thread; an older state must not land on a newer one.
-            await asyncio.wait([self._writing])
-        for message, _ in self._memory.content:
-            if message.id not in self._known:
-                self._known[message.id] = message.to_dict()
-        self._state.content = [(self._known[message.id], list(marks)) for message, marks in self._memory.content]
-        self._state.summary = self._memory._compressed_summary
-        save = asyncio.to_thread(
-            self._sessions.save, self._state, agent_name=self._agent_name, sys_prompt=self.sys_prompt
-        )
-        self._writing = asyncio.ensure_future(save)
-        await asyncio.shield(self._writing)
+def _unheard(_usage: Json) -> None:
+    """Token counts of a call that belongs to no response."""
 
 
 async def _bounded(work: Awaitable[None], what: str) -> None:

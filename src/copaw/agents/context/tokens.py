@@ -1,0 +1,76 @@
+"""How large messages are for a model, estimated from their bytes: no tokenizer is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from copaw.ports import Block, Json
+
+MEDIA_TOKENS = 1000
+"""An image, a sound or a film: what it costs does not depend on its bytes."""
+MESSAGE_TOKENS = 4
+"""The role and the borders of a message."""
+MAX_FACTOR = 4.0
+_LEAST_TO_LEARN_FROM = 200
+
+
+class TokenMeter:
+    """Estimates, corrected upwards by what the model itself has counted. One for all turns on one model.
+
+    :param divisor: bytes of UTF-8 a token.
+    """
+
+    def __init__(self, divisor: float) -> None:
+        self._divisor = divisor
+        self.factor = 1.0
+
+    def learn(self, estimated: int, reported: int) -> None:
+        """Compare an estimate with the count that the model reported for the same prompt.
+
+        Only a count that is too low does harm, so an estimate is never corrected downwards.
+        """
+        if estimated >= _LEAST_TO_LEARN_FROM and reported > 0:
+            plain = estimated / self.factor
+            self.factor = min(max(reported / plain, 1.0), MAX_FACTOR)
+
+    def text(self, text: str) -> int:
+        """A text."""
+        return self._tokens(size_bytes(text))
+
+    def message(self, content: str | Sequence[Block]) -> int:
+        """A message. Thinking is not counted: it is not sent back to the model."""
+        if isinstance(content, str):
+            return MESSAGE_TOKENS + self.text(content)
+        return MESSAGE_TOKENS + sum(self._block(block) for block in content)
+
+    def schemas(self, schemas: Iterable[Json]) -> int:
+        """What the model is told of its tools."""
+        return self.text(json.dumps(list(schemas), ensure_ascii=False))
+
+    def _block(self, block: Block) -> int:
+        match block.get("type"):
+            case "text":
+                return self.text(str(block.get("text") or ""))
+            case "tool_use":
+                return self.text(str(block.get("name")) + _json(block.get("input") or {}))
+            case "tool_result":
+                output = block.get("output")
+                return self.text(output) if isinstance(output, str) else sum(map(self._block, output or ()))
+            case "image" | "audio" | "video":
+                return MEDIA_TOKENS
+            case _:
+                return 0
+
+    def _tokens(self, size: int) -> int:
+        return int(size / self._divisor * self.factor) + 1 if size else 0
+
+
+def size_bytes(text: str) -> int:
+    """The length of a text as UTF-8; half an emoji counts, too."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
