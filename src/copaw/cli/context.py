@@ -28,3 +28,19 @@ class Root:
 
         address = resolve(base_url, self.host, self.port, Paths.from_environment())
         return Client(Transport(address, agent_id=agent_id, timeout_s=timeout_s))
+
+    def running(self, *, agent_id: str | None = None) -> Client | None:
+        """A client for the running server, or ``None`` if none answers and ``--host`` and ``--port`` name none.
+
+        :raises NoServer: they name one, and it does not answer.
+        """
+        from copaw.cli.transport import NoServer
+
+        client = self.client(agent_id=agent_id)
+        try:
+            client.http.call("GET", "/healthz")
+        except NoServer:
+            if self.host or self.port:
+                raise
+            return None
+        return client

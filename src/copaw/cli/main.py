@@ -23,6 +23,7 @@ COMMANDS = {
     "daemon": Entry("copaw.cli.daemon:daemon", "See how an agent is, reload it, read the log."),
     "desktop": Entry("copaw.cli.absent:desktop", "Run the server in a window. Not available in this version."),
     "drill": Entry("copaw.cli.drill.command:drill", "Prove that changing settings does not end running work."),
+    "env": Entry("copaw.cli.env:env", "List, set and delete variables for shell commands and MCP servers."),
     "init": Entry("copaw.cli.init:init", "Make the working directory and its first agent."),
     "mcp": Entry("copaw.cli.mcp:mcp", "See and renew MCP servers; offer this server's agents to MCP clients."),
     "models": Entry("copaw.cli.models:models", "Choose the model; manage providers, keys and models."),
