@@ -20,7 +20,7 @@ HEAD = """\
 This page is written by `make docs` from the commands themselves; do not edit it.
 
 Usage errors exit with status 2, failures with 1 and one sentence on standard error that says what to do next.
-`copaw agent` and `copaw chat` are other names of `copaw agents` and `copaw chats`.
+`copaw agent`, `channel` and `chat` are other names of `copaw agents`, `channels` and `chats`.
 
 A command that talks to a server finds it in this order: `--base-url`; `--host` and `--port`, given before the
 command; where the server last listened, which it leaves in `runtime.json` of the working directory; and

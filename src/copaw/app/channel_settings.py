@@ -5,7 +5,7 @@ from __future__ import annotations
 from copaw.app.patching import patched
 from copaw.config.models import AgentProfileConfig, ChannelConfig
 from copaw.config.store import ConfigStore
-from copaw.errors import BadInput, NotFound
+from copaw.errors import BadInput, Conflict, NotFound
 from copaw.ports import Json
 
 _SHOWN_ONLY = "isBuiltin"
@@ -54,6 +54,23 @@ async def update_channel(
     channel(channels_of(config.agent(agent_id)), name)
     channels = await update_channels(config, agent_id, {name: patch}, expected_revision=expected_revision)
     return channel(channels, name)
+
+
+async def remove_channel(config: ConfigStore, agent_id: str, name: str) -> None:
+    """Forget the section of a custom channel.
+
+    :raises NotFound: there is none. :raises Conflict: it is a built-in one, which can only be switched off.
+    """
+    channel(channels_of(config.agent(agent_id)), name)
+    if name in BUILTIN_CHANNELS:
+        raise Conflict(f"Channel '{name}' is built in and stays; switch it off with enabled = false.")
+
+    def change(profile: AgentProfileConfig) -> None:
+        sections = channels_of(profile).model_dump()
+        sections.pop(name, None)
+        profile.channels = ChannelConfig.model_validate(sections)
+
+    await config.patch_agent(agent_id, change)
 
 
 def _sections(channels: ChannelConfig) -> dict[str, Json]:

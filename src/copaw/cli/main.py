@@ -9,12 +9,15 @@ from copaw.cli.context import Root
 from copaw.cli.lazy import Entry, LazyGroup
 
 _AGENTS = "copaw.cli.agents:agents"
+_CHANNELS = "copaw.cli.channels:channels"
 _CHATS = "copaw.cli.chats:chats"
 
 COMMANDS = {
     "agent": Entry(_AGENTS, "The same as 'agents'.", hidden=True),
     "agents": Entry(_AGENTS, "List agents, talk to them, see and renew what they run on."),
     "app": Entry("copaw.cli.app:app", "Run the server."),
+    "channel": Entry(_CHANNELS, "The same as 'channels'.", hidden=True),
+    "channels": Entry(_CHANNELS, "List, set up, add and remove channels; send through them."),
     "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),
     "chats": Entry(_CHATS, "List, show, create, rename and delete chats."),
     "clean": Entry("copaw.cli.clean:clean", "Empty the working directory, or remove leftovers."),

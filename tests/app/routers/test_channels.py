@@ -99,3 +99,15 @@ async def test_qr_codes_say_that_they_are_not_there(server):
     for path in ("/config/channels/weixin/qrcode", "/config/channels/weixin/qrcode/status?token=t"):
         assert "QR code" in (await server.error("GET", path, status=501))["message"]
     await server.call("GET", "/config/channels/weixin/qrcode/status", status=422)
+
+
+async def test_a_custom_channel_can_be_forgotten_and_a_built_in_one_cannot(server):
+    await server.call("PUT", "/config/channels", {"my_channel": {"enabled": False}, "qq": {"app_id": "1"}})
+    response = await server.client.delete("/api/config/channels/my_channel")
+    assert response.json() == {"deleted": True}
+    await server.reloaded(response)
+    assert "my_channel" not in server.agent_json()["channels"]
+    assert server.agent_json()["channels"]["qq"]["app_id"] == "1"
+    assert (await server.client.delete("/api/config/channels/my_channel")).status_code == 404
+    assert (await server.client.delete("/api/config/channels/qq")).status_code == 409
+    assert server.agent_json()["channels"]["qq"]["app_id"] == "1"

@@ -67,6 +67,16 @@ async def update_channel(
     return channel
 
 
+@router.delete("/config/channels/{channel_name}")
+async def remove_channel(
+    agent_id: AgentId, channel_name: str, request: Request, response: Response, services: ServicesDep
+) -> Json:
+    """Forget the section of a custom channel, which disconnects it."""
+    await channel_settings.remove_channel(services.config, agent_id, channel_name)
+    schedule_agent_reload(request, agent_id, response)
+    return {"deleted": True}
+
+
 @router.get("/config/channels/{channel}/qrcode")
 async def get_qrcode(agent_id: AgentId, channel: str, services: ServicesDep) -> Json:
     channel_settings.channel(channel_settings.channels_of(services.config.agent(agent_id)), channel)
