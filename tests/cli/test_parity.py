@@ -13,7 +13,7 @@ import pytest
 from copaw.cli.main import COMMANDS, cli
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "cli.json").read_text("utf-8"))["root"]
-LATER = {"auth", "shutdown"}
+LATER = {"auth"}
 
 
 def _walk(node: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[dict[str, Any]]]]:

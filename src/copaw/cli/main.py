@@ -31,6 +31,7 @@ COMMANDS = {
     "mcp": Entry("copaw.cli.mcp:mcp", "See and renew MCP servers; offer this server's agents to MCP clients."),
     "models": Entry("copaw.cli.models:models", "Choose the model; manage providers, keys and models."),
     "plugin": Entry("copaw.cli.absent:plugin", "Plugins. Not available in this version."),
+    "shutdown": Entry("copaw.cli.shutdown:shutdown", "End the running server; running work is drained first."),
     "skills": Entry("copaw.cli.absent:skills", "Skills of an agent. Not available in this version."),
     "task": Entry("copaw.cli.task:task", "Run one instruction without a running server."),
     "tasks": Entry("copaw.cli.tasks:tasks", "List, show, wait for, cancel and retry background tasks."),
