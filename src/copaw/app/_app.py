@@ -28,6 +28,7 @@ from copaw.app.routers import (
     console,
     cron,
     envs,
+    files,
     heartbeat,
     lifecycle,
     mcp,
@@ -102,7 +103,7 @@ def _add_routes(application: FastAPI) -> None:
     api.include_router(lifecycle.agent_router)
     for module in AGENT_SCOPED:
         api.include_router(module.router, prefix="/agents/{agentId}")
-    for module in (agents, models, envs, tasks, version, lifecycle):
+    for module in (agents, models, envs, files, tasks, version, lifecycle):
         api.include_router(module.router)
     api.include_router(settings.server_router)
     api.include_router(not_here.server_router)
