@@ -43,6 +43,7 @@ from copaw.app.routers import (
     tasks,
     version,
 )
+from copaw.app.routers.area import Area
 from copaw.app.services import SHUTDOWN_GRACE_S, open_services
 from copaw.errors import BadInput, CopawError, Unavailable
 from copaw.paths import Paths
@@ -95,22 +96,19 @@ def create_app(paths: Paths | None = None) -> FastAPI:
 
 
 def _add_routes(application: FastAPI) -> None:
-    api = APIRouter(prefix="/api")
+    def add(prefix: str, *routers: APIRouter) -> None:
+        for router in routers:
+            application.include_router(Area(router, prefix), prefix=prefix)
+
+    for probe in (lifecycle.probes, not_here.voice_router, mcp_endpoint.router):
+        application.include_router(probe)
     # Routes are tried in order: what is called most comes first.
-    for module in (process, *(module for module in AGENT_SCOPED if module is not process)):
-        api.include_router(module.router)
+    add("/api", process.router, *(module.router for module in AGENT_SCOPED if module is not process))
     # Before /agents/{agentId}: its sub-paths are more specific.
-    api.include_router(lifecycle.agent_router)
-    for module in AGENT_SCOPED:
-        api.include_router(module.router, prefix="/agents/{agentId}")
-    for module in (agents, models, envs, files, tasks, version, lifecycle):
-        api.include_router(module.router)
-    api.include_router(settings.server_router)
-    api.include_router(not_here.server_router)
-    application.include_router(lifecycle.probes)
-    application.include_router(not_here.voice_router)
-    application.include_router(mcp_endpoint.router)
-    application.include_router(api)
+    add("/api", lifecycle.agent_router)
+    add("/api/agents/{agentId}", *(module.router for module in AGENT_SCOPED))
+    add("/api", *(module.router for module in (agents, models, envs, files, tasks, version, lifecycle)))
+    add("/api", settings.server_router, not_here.server_router)
     application.include_router(pages.router)
 
 
