@@ -16,6 +16,7 @@ from copaw.app.runner.speaker import ResponseSpeaker
 from copaw.app.runner.task_tracker import Run, TaskTracker
 from copaw.app.sse import frames_of
 from copaw.ports import EventSink
+from copaw.providers.answer import Piece
 
 TOKENS = 50
 EVENTS = TOKENS + 6
@@ -35,12 +36,10 @@ async def speak(emit: EventSink, tokens: int) -> None:
     stream = ResponseStream(emit, "response_1", "s", 0)
     speaker = ResponseSpeaker(stream)
     stream.begin()
-    text = ""
     for _ in range(tokens):
-        text += "tok "
-        speaker.say([{"type": "text", "text": text}], last=False)
+        speaker.hear([Piece(0, "text", "tok ")])
         await asyncio.sleep(0)
-    speaker.say([{"type": "text", "text": text}], last=True)
+    speaker.finish()
     stream.complete()
 
 

@@ -85,3 +85,9 @@ def test_an_agent_answers_without_the_clients_of_services_that_it_does_not_use()
     assert "agentscope.agent._react_agent" in modules
     assert not modules & NOT_FOR_A_CHAT
     assert len(modules) < 1250
+
+
+def test_a_model_of_a_provider_is_made_without_its_vendors_client() -> None:
+    modules = loaded("import copaw.agents.factory, copaw.providers.registry, copaw.providers.openai_wire")
+    assert "aiohttp" in modules
+    assert not modules & {"openai", "anthropic", "google.genai"}

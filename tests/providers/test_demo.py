@@ -40,7 +40,7 @@ async def test_it_says_what_it_is_repeats_the_message_and_tells_the_way_out() ->
 
 async def test_chunks_grow_share_an_id_and_carry_usage() -> None:
     chunks = await ask([user("hello there")])
-    texts = [text_of(chunk) for chunk in chunks]
+    texts = [text_of(chunk) for chunk in chunks][:-1]
     assert len(texts) > 5
     assert all(later.startswith(earlier) and later != earlier for earlier, later in pairwise(texts))
     assert len({chunk.id for chunk in chunks}) == 1
@@ -78,16 +78,11 @@ async def test_a_tool_that_is_not_offered_is_not_called() -> None:
     assert "no tool 'rocket'" in text_of(chunks[-1])
 
 
-async def test_without_streaming_the_whole_answer_comes_at_once() -> None:
-    answer = await DemoChatModel(stream=False)([{"role": "user", "content": "say hi"}])
-    assert text_of(answer) == "hi"
-
-
 @pytest.mark.looptime
 async def test_a_delay_pauses_between_chunks_and_can_be_cancelled() -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
-    assert len(await ask([user("tokens 5\ndelay 2")])) == 5
+    assert len(await ask([user("tokens 5\ndelay 2")])) == 5 + 1, "the last one brings the usage"
     assert loop.time() - start == pytest.approx(8)
     task = asyncio.create_task(ask([user("tokens 5\ndelay 1000")]))
     await asyncio.sleep(1)

@@ -3,11 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 
-import httpx
-import openai
 import pytest
 
 from copaw.errors import ModelError, ModelRateLimited
+from copaw.providers.failures import BrokeOff, StatusFailure, Unreachable
 from copaw.providers.limits import LLMLimits
 from copaw.providers.models import ProviderInfo
 from copaw.providers.rate_limit import ProviderGate
@@ -15,12 +14,10 @@ from copaw.providers.retry import stream_with_retry
 
 pytestmark = pytest.mark.looptime
 INFO = ProviderInfo(id="p", name="P", base_url="http://host/v1")
-REQUEST = httpx.Request("POST", "http://host/v1/chat/completions")
 
 
-def status(code: int, **headers: str) -> openai.APIStatusError:
-    response = httpx.Response(code, request=REQUEST, headers={k.replace("_", "-"): v for k, v in headers.items()})
-    return openai.APIStatusError("said no", response=response, body=None)
+def status(code: int, retry_after: float | None = None) -> StatusFailure:
+    return StatusFailure(code, "said no", retry_after)
 
 
 class Provider:
@@ -58,7 +55,7 @@ def waits(provider: Provider) -> list[float]:
 
 @pytest.mark.parametrize(
     "error",
-    [status(408), status(409), status(500), status(503), openai.APIConnectionError(request=REQUEST)],
+    [status(408), status(409), status(500), status(503), Unreachable("refused")],
     ids=["408", "409", "500", "503", "connection"],
 )
 async def test_a_passing_failure_is_tried_again_with_growing_waits(error: Exception) -> None:
@@ -74,7 +71,7 @@ async def test_a_failure_that_will_not_pass_is_not_tried_again(code: int) -> Non
     with pytest.raises(ModelError) as caught:
         await read(provider, LLMLimits())
     assert len(provider.times) == 1
-    assert isinstance(caught.value.__cause__, openai.APIStatusError)
+    assert isinstance(caught.value.__cause__, StatusFailure)
     assert caught.value.code == "MODEL_EXECUTION_FAILED"
 
 
@@ -95,7 +92,7 @@ async def test_without_retries_there_is_one_attempt() -> None:
 
 
 async def test_once_a_chunk_was_passed_on_nothing_is_tried_again() -> None:
-    provider = Provider([httpx.RemoteProtocolError("peer closed")], before=1)
+    provider = Provider([BrokeOff("peer closed")], before=1)
     with pytest.raises(ModelError, match="broke off: peer closed"):
         await read(provider, LLMLimits())
     assert len(provider.times) == 1
@@ -114,7 +111,7 @@ async def test_too_many_requests_pauses_every_caller_of_the_provider() -> None:
 
 
 async def test_the_provider_may_say_how_long_to_wait() -> None:
-    provider = Provider([status(429, retry_after="33")])
+    provider = Provider([status(429, 33)])
     await read(provider, LLMLimits(rate_limit_jitter_s=0))
     assert waits(provider) == pytest.approx([33])
 

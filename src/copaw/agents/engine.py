@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -21,20 +21,29 @@ from agentscope.agent import ReActAgent
 from agentscope.formatter import FormatterBase
 from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
-from agentscope.model import ChatModelBase
 
 from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
 from copaw.errors import EndReason
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
+from copaw.providers.answer import Answer, Piece, Usage
+from copaw.providers.chat_model import ChatModel
 
 logger = logging.getLogger(__name__)
+
+_NO_MORE_STEPS = (
+    "The number of steps allowed for this request is used up, so no more tools can be called. Answer now: say what was "
+    "done and found out, and what is still open."
+)
 
 
 class Speaker(Protocol):
     """Who hears what the agent says, as it says it."""
 
-    def say(self, blocks: Sequence[Block], *, last: bool) -> None:
-        """The content of the message in progress, whole so far; ``last`` when it is complete."""
+    def hear(self, heard: Iterable[Piece | Usage]) -> None:
+        """What is new of the message in progress."""
+
+    def finish(self) -> None:
+        """The message in progress is complete."""
 
     def tool_result(self, call: Json, output: list[Block]) -> None:
         """A tool call has its result."""
@@ -58,7 +67,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         *,
         name: str,
         sys_prompt: str,
-        model: ChatModelBase,
+        model: ChatModel,
         formatter: FormatterBase,
         memory: InMemoryMemory,
         tools: Mapping[str, Tool],
@@ -89,8 +98,11 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         self._end_reason = end_reason
 
     async def print(self, msg: Msg, last: bool = True, speech: Any = None) -> None:
-        """Say it to the speaker; agentscope's own loop calls this for its summary."""
-        self._speaker.say(msg.get_content_blocks(), last=last)
+        """How agentscope says a message. Nothing here does it that way; what might is heard once it is whole."""
+        if last:
+            texts = [block["text"] for block in msg.get_content_blocks("text")]
+            self._speaker.hear(Piece(slot, "text", text) for slot, text in enumerate(texts))
+            self._speaker.finish()
 
     async def handle_interrupt(self, *args: Any, **kwargs: Any) -> Msg:
         """Let a cancellation through: its cause is known to the run, not to the agent."""
@@ -110,36 +122,42 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
     async def _reasoning(self, tool_choice: Any = None) -> Msg:
         self._check_wanted()
         await self._save()
-        said = await self.memory.get_memory(exclude_mark=COMPRESSED)
-        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *said])
+        return await self._say(await self._in_sight(), self._schemas, tool_choice)
+
+    async def _summarizing(self) -> Msg:
+        """The last word when ``max_iters`` is reached: what was found out, without tools."""
+        self._check_wanted()
+        await self._save()
+        return await self._say([*await self._in_sight(), Msg("user", _NO_MORE_STEPS, "user")], [], None)
+
+    async def _in_sight(self) -> list[Msg]:
+        """What the model is shown of the conversation."""
+        messages: list[Msg] = await self.memory.get_memory(exclude_mark=COMPRESSED)
+        return messages
+
+    async def _say(self, messages: list[Msg], schemas: list[Json], tool_choice: str | None) -> Msg:
+        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *messages])
+        answer = Answer()
         msg = Msg(self.name, [], "assistant")
         try:
-            usage = await self._stream(msg, prompt, tool_choice)
+            async with aclosing(self.model.converse(prompt, schemas or None, tool_choice)) as said:
+                async for heard in said:
+                    answer.add(heard)
+                    self._speaker.hear(heard)
         except asyncio.CancelledError:
-            await self.memory.add(self._cut_short(msg))
+            msg.content = self._cut_short(answer.blocks())
+            await self.memory.add(msg)
             raise
+        msg.content = answer.blocks()
         for block in msg.content:
             if block["type"] == "tool_use":
                 self._mark(block)
-        self._speaker.say(msg.content, last=True)
-        if usage is not None:
+        self._speaker.finish()
+        if (usage := answer.usage) is not None:
             self._keeper.learn(usage.input_tokens)
             self._speaker.usage({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
         await self.memory.add(msg)
         return msg
-
-    async def _stream(self, msg: Msg, prompt: list[Json], tool_choice: Any) -> Any:
-        usage = None
-        answer = await self.model(prompt, tools=self._schemas or None, tool_choice=tool_choice)
-        if not self.model.stream:
-            msg.content = list(answer.content)
-            return answer.usage
-        async with aclosing(answer) as chunks:
-            async for chunk in chunks:
-                msg.content = chunk.content
-                usage = chunk.usage or usage
-                self._speaker.say(chunk.content, last=False)
-        return usage
 
     def _mark(self, block: Json) -> Json:
         server = self._origin(block["name"])
@@ -151,11 +169,10 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         reason = self._end_reason()
         return f"[{EndReason(reason).sentence}]" if reason else "[Ended before it was finished.]"
 
-    def _cut_short(self, msg: Msg) -> Msg:
+    def _cut_short(self, blocks: list[Block]) -> list[Block]:
         """What was said so far and a note; a tool call that was not complete is left out."""
-        said = [block for block in msg.content if block["type"] != "tool_use"]
-        msg.content = [*said, {"type": "text", "text": self._note()}]
-        return msg
+        said = [block for block in blocks if block["type"] != "tool_use"]
+        return [*said, {"type": "text", "text": self._note()}]
 
     async def _acting(self, tool_call: Any) -> None:
         result = ToolResult.text(self._note(), is_error=True)

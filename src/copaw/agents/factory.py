@@ -8,7 +8,6 @@ from typing import Protocol
 
 from agentscope.formatter import FormatterBase
 from agentscope.memory import InMemoryMemory
-from agentscope.model import ChatModelBase
 
 from copaw.agents.context.keeper import ContextKeeper, Records
 from copaw.agents.context.settings import ContextSettings
@@ -18,13 +17,14 @@ from copaw.agents.engine import CopawAgent, Speaker
 from copaw.agents.prompt import PromptFiles, environment_section
 from copaw.config.snapshot import AgentSnapshot
 from copaw.ports import Json, Tool, ToolContext
+from copaw.providers.chat_model import ChatModel
 
 
 class BoundModel(Protocol):
     """A model and the formatter for its messages."""
 
     @property
-    def model(self) -> ChatModelBase: ...
+    def model(self) -> ChatModel: ...
 
     @property
     def formatter(self) -> FormatterBase: ...

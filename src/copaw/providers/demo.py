@@ -16,71 +16,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
 from uuid import uuid4
 
-from agentscope.message import TextBlock, ThinkingBlock, ToolUseBlock
-from agentscope.model import ChatModelBase, ChatResponse
-from agentscope.model._model_usage import ChatUsage
-
-from copaw.providers.directives import Call, Turn, message_text, next_turn, results_text
+from copaw.ports import Json
+from copaw.providers.answer import Heard, Piece, Usage
+from copaw.providers.chat_model import ChatModel
+from copaw.providers.directives import Turn, message_text, next_turn, results_text
 from copaw.providers.models import DEMO_MODEL_ID
 
 _ECHO_LIMIT = 2000
 
 
-class DemoChatModel(ChatModelBase):  # type: ignore[misc]
+class DemoChatModel(ChatModel):
     """Does what the last user message says; the same messages give the same answer."""
 
-    def __init__(self, model_name: str = DEMO_MODEL_ID, *, stream: bool = True) -> None:
-        super().__init__(model_name, stream)
+    def __init__(self, model_name: str = DEMO_MODEL_ID) -> None:
+        super().__init__(model_name)
 
-    async def __call__(
-        self,
-        messages: list[dict[str, Any]],
-        tools: list[dict[str, Any]] | None = None,
-        tool_choice: str | None = None,
-        **_ignored: Any,
-    ) -> ChatResponse | AsyncGenerator[ChatResponse, None]:
-        """Answer with cumulative chunks, or with the whole response if ``stream`` is off."""
+    async def converse(
+        self, messages: list[Json], tools: list[Json] | None = None, tool_choice: str | None = None
+    ) -> AsyncGenerator[Heard, None]:
+        """See :meth:`ChatModel.converse`."""
         turn = next_turn(messages, [] if tool_choice == "none" else tools or [])
-        chunks = _stream(turn, sum(len(message_text(message).split()) for message in messages))
-        if self.stream:
-            return chunks
-        return [chunk async for chunk in chunks][-1]
+        count = 0
+        for count, piece in enumerate(_pieces(turn), start=1):
+            if count > 1 and turn.script.delay_s:
+                await asyncio.sleep(turn.script.delay_s)
+            yield [piece]
+        yield [Usage(sum(len(message_text(message).split()) for message in messages), count)]
 
 
-async def _stream(turn: Turn, input_tokens: int) -> AsyncGenerator[ChatResponse, None]:
-    response_id = f"demo_{uuid4().hex}"
-    started = time.monotonic()
-    for count, blocks in enumerate(_contents(turn), start=1):
-        if count > 1 and turn.script.delay_s:
-            await asyncio.sleep(turn.script.delay_s)
-        usage = ChatUsage(input_tokens=input_tokens, output_tokens=count, time=time.monotonic() - started)
-        yield ChatResponse(content=blocks, id=response_id, usage=usage)
-
-
-def _contents(turn: Turn) -> Iterator[list[Any]]:
-    """The content after each chunk; every one contains all that came before."""
-    thinking = [ThinkingBlock(type="thinking", thinking=turn.script.think)] if turn.script.think else []
-    if thinking:
-        yield thinking
+def _pieces(turn: Turn) -> Iterator[Piece]:
+    slot = 0
+    if turn.script.think:
+        yield Piece(slot, "thinking", turn.script.think)
+        slot += 1
     if turn.call is not None:
-        yield [*thinking, _tool_use(turn.call)]
+        arguments = json.dumps(turn.call.arguments, ensure_ascii=False)
+        yield Piece(slot, "tool_use", arguments, f"call_{uuid4().hex[:24]}", turn.call.tool)
         return
-    text = ""
-    for piece in turn.chunks(_answer(turn)) or [""]:
-        text += piece
-        yield [*thinking, TextBlock(type="text", text=text)]
-
-
-def _tool_use(call: Call) -> ToolUseBlock:
-    raw = json.dumps(call.arguments, ensure_ascii=False)
-    return ToolUseBlock(
-        type="tool_use", id=f"call_{uuid4().hex[:24]}", name=call.tool, input=call.arguments, raw_input=raw
-    )
+    for text in turn.chunks(_answer(turn)):
+        yield Piece(slot, "text", text)
 
 
 def _answer(turn: Turn) -> str:

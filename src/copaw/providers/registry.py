@@ -10,15 +10,15 @@ from copaw.errors import ModelNotConfigured, NotFound
 from copaw.providers.files import ModelSlot
 from copaw.providers.limits import LLMLimits
 from copaw.providers.models import DEMO_PROVIDER_ID, OPENAI_CHAT_MODEL, ProviderInfo
-from copaw.providers.pool import ClientPool, Endpoint
 from copaw.providers.rate_limit import ProviderGate
 from copaw.providers.store import ProviderStore
 
 if TYPE_CHECKING:
     from agentscope.formatter import FormatterBase
-    from agentscope.model import ChatModelBase
 
-    from copaw.providers.openai_chat import CallSettings
+    from copaw.providers.chat_model import ChatModel
+    from copaw.providers.provider_model import CallSettings
+    from copaw.providers.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,62 +26,64 @@ class BoundModel:
     """A model with the formatter for its messages. Holds nothing that must be closed."""
 
     slot: ModelSlot
-    model: ChatModelBase
+    model: ChatModel
     formatter: FormatterBase
 
 
 class ModelRegistry:
-    """Makes models; owns the HTTP clients and the gates, which all agents and generations share.
+    """Makes models; owns the connections and the gates, which all agents and generations share.
 
     Use it in one event loop and end it with :meth:`aclose`.
     """
 
     def __init__(self, store: ProviderStore) -> None:
         self._store = store
-        self._pool = ClientPool()
+        self._transport: Transport | None = None
         self._gates: dict[str, ProviderGate] = {}
 
-    async def chat_model(self, slot: ModelSlot, limits: LLMLimits, *, stream: bool = True) -> BoundModel:
+    async def chat_model(self, slot: ModelSlot, limits: LLMLimits) -> BoundModel:
         """A model to call. Cheap once the libraries are loaded. Later changes in the store count at the next call.
 
         :raises ModelNotConfigured: the provider is unknown, lacks a key or an address, or speaks a protocol
             that is not supported. The message says what to do.
         """
         if slot.provider_id == DEMO_PROVIDER_ID:
-            return await asyncio.to_thread(_demo_model, slot, stream)
+            return await asyncio.to_thread(_demo_model, slot)
         gate = self._gates.setdefault(slot.provider_id, ProviderGate(slot.provider_id))
-        return await asyncio.to_thread(self._openai_model, slot, gate, limits, stream)
+        self._usable(slot)  # complain now rather than at the first call
+        await asyncio.to_thread(_load_client)
+        return self._provider_model(slot, gate, limits)
 
     def statistics(self) -> dict[str, int]:
         """Calls under way by provider id."""
         return {provider_id: gate.active for provider_id, gate in self._gates.items()}
 
     async def aclose(self) -> None:
-        """Close every client. Calls under way fail."""
-        await self._pool.aclose()
+        """Close every connection. Calls under way fail."""
+        if self._transport is not None:
+            await self._transport.aclose()
 
-    def _openai_model(self, slot: ModelSlot, gate: ProviderGate, limits: LLMLimits, stream: bool) -> BoundModel:
-        self._settings(slot)  # complain now rather than at the first call
-        from agentscope.formatter import OpenAIChatFormatter
+    def _provider_model(self, slot: ModelSlot, gate: ProviderGate, limits: LLMLimits) -> BoundModel:
+        from copaw.providers.openai_wire import OpenAIWire
+        from copaw.providers.provider_model import ProviderChatModel
+        from copaw.providers.transport import Transport
 
-        from copaw.providers.openai_chat import PooledOpenAIChatModel
-
-        model = PooledOpenAIChatModel(
+        self._transport = self._transport or Transport()
+        model = ProviderChatModel(
             slot.model,
+            wire=OpenAIWire(),
             settings=lambda: self._settings(slot),
-            pool=self._pool,
+            transport=self._transport,
             gate=gate,
             limits=limits,
-            stream=stream,
         )
-        return BoundModel(slot, model, OpenAIChatFormatter())
+        return BoundModel(slot, model, chat_formatter())
 
     def _settings(self, slot: ModelSlot) -> CallSettings:
-        from copaw.providers.openai_chat import CallSettings
+        from copaw.providers.provider_model import CallSettings
 
         info = self._usable(slot)
-        endpoint = Endpoint(info.id, _openai_address(info), info.api_key)
-        return CallSettings(info, endpoint, info.request_kwargs(slot.model))
+        return CallSettings(info, _openai_address(info), info.request_kwargs(slot.model))
 
     def _usable(self, slot: ModelSlot) -> ProviderInfo:
         try:
@@ -107,12 +109,22 @@ class ModelRegistry:
         return info
 
 
-def _demo_model(slot: ModelSlot, stream: bool) -> BoundModel:
-    from agentscope.formatter import OpenAIChatFormatter
+def _load_client() -> None:
+    """Importing the HTTP client takes a tenth of a second; the loop goes on meanwhile."""
+    import copaw.providers.openai_wire  # noqa: F401 - to have it in memory
 
+
+def _demo_model(slot: ModelSlot) -> BoundModel:
     from copaw.providers.demo import DemoChatModel
 
-    return BoundModel(slot, DemoChatModel(slot.model, stream=stream), OpenAIChatFormatter())
+    return BoundModel(slot, DemoChatModel(slot.model), chat_formatter())
+
+
+def chat_formatter() -> FormatterBase:
+    """Messages as OpenAI's protocol has them."""
+    from agentscope.formatter import OpenAIChatFormatter
+
+    return OpenAIChatFormatter()
 
 
 def _openai_address(info: ProviderInfo) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from copaw.providers.failures import FAILURES, explain, is_rate_limit, is_transient, retry_after_s
+from copaw.providers.failures import CallFailure, explain, is_rate_limit, is_transient, retry_after_s
 from copaw.providers.limits import LLMLimits
 from copaw.providers.models import ProviderInfo
 from copaw.providers.rate_limit import ProviderGate
@@ -34,7 +34,7 @@ async def stream_with_retry(
     the stream and pass through untouched.
 
     :param jitter: a number from 0 to 1, part of ``limits.rate_limit_jitter_s`` to add to a pause.
-    :raises ModelError: the call failed for good; the client's error is the cause.
+    :raises ModelError: the call failed for good; the failure is the cause.
     """
     for attempt in range(1, limits.attempts + 1):
         begun = False
@@ -44,7 +44,7 @@ async def stream_with_retry(
                     begun = True
                     yield chunk
             return
-        except FAILURES as error:
+        except CallFailure as error:
             limited = is_rate_limit(error)
             pause_s = _pause_s(error, limits, jitter) if limited else limits.backoff_s(attempt)
             if limited:
@@ -56,7 +56,7 @@ async def stream_with_retry(
             await asyncio.sleep(pause_s)
 
 
-def _pause_s(error: BaseException, limits: LLMLimits, jitter: Callable[[], float]) -> float:
+def _pause_s(error: CallFailure, limits: LLMLimits, jitter: Callable[[], float]) -> float:
     asked = retry_after_s(error)
     pause = limits.rate_limit_pause_s if asked is None else asked
     return pause + limits.rate_limit_jitter_s * jitter()

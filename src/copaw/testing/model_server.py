@@ -28,7 +28,7 @@ class ModelServer:
     pid: int
 
     async def record(self, *, received: int = 0, disconnects: int = 0) -> dict[str, Any]:
-        """What came in: ``requests`` (bodies), ``received``, ``connections``, ``open``, ``disconnects``.
+        """What came in: ``requests`` (bodies), ``headers``, ``received``, ``connections``, ``open``, ``disconnects``.
 
         Waits until so many requests were received and so many clients hung up on one. The connection that
         asks is counted too.

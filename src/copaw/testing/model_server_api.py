@@ -25,6 +25,7 @@ class ModelApi:
 
     def __init__(self) -> None:
         self._bodies: deque[Any] = deque(maxlen=_KEPT_REQUESTS)
+        self._headers: deque[Any] = deque(maxlen=_KEPT_REQUESTS)
         self._counts = {"received": 0, "connections": 0, "open": 0, "disconnects": 0}
         self._failed: Counter[str] = Counter()
         self._numbers = count(1)
@@ -59,9 +60,12 @@ class ModelApi:
                 wanted = {key: int(request.query.get(key, "0")) for key in ("received", "disconnects")}
                 while any(self._counts[key] < least for key, least in wanted.items()):
                     await self._changed.wait()
-                await connection.send_json(200, {**self._counts, "requests": [*self._bodies]})
+                await connection.send_json(
+                    200, {**self._counts, "requests": [*self._bodies], "headers": [*self._headers]}
+                )
             case "DELETE", "/requests":
                 self._bodies.clear()
+                self._headers.clear()
                 self._failed.clear()
                 self._counts.update(received=0, connections=0, disconnects=0)
                 await connection.send_json(200, {"cleared": True})
@@ -76,6 +80,7 @@ class ModelApi:
             await connection.send_json(400, _error(400, f"not a chat completion request: {error!r}"))
             return
         self._bodies.append(body)
+        self._headers.append(dict(request.headers))
         self._count("received")
         failure = self._due_failure(turn, body)
         if failure is not None:

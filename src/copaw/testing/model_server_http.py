@@ -20,6 +20,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -119,7 +120,8 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return None
         head = self._buffer[:end].decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(":", 1) for line in head[1:])
+        fields = (line.partition(":") for line in head[1:])
+        headers = {name.lower(): value.strip() for name, _, value in fields}
         length = int(headers.get("content-length", "0"))
         if "transfer-encoding" in headers or length > _MAX_BODY_BYTES:
             self.cut()
@@ -131,7 +133,7 @@ class Connection(asyncio.Protocol):
         del self._buffer[:body_end]
         method, target, _ = head[0].split(" ", 2)
         url = urlsplit(target)
-        return Request(method, url.path, dict(parse_qsl(url.query)), body)
+        return Request(method, url.path, dict(parse_qsl(url.query)), headers, body)
 
 
 def _status_line(status: int) -> str:

@@ -157,7 +157,6 @@ class MessageStream:
         }
         self._content: list[Json] = []
         self._open: list[str] = []
-        self.text_length = 0
         emit(dict(self._message))
 
     @property
@@ -168,7 +167,6 @@ class MessageStream:
         """Send the new part of the text."""
         if delta:
             self._open.append(delta)
-            self.text_length += len(delta)
             self._emit(self._text("in_progress", delta, is_delta=True))
 
     def data(self, data: Json, status: str = "in_progress") -> None:

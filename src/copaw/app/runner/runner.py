@@ -67,7 +67,7 @@ class AgentTurnRunner:
         """See :class:`copaw.ports.TurnRunner`."""
         stream = ResponseStream(emit, turn.response_id, turn.session_id, turn.created_at)
         speaker = ResponseSpeaker(stream, self._factory.origin)
-        with ending(stream, turn, speaker.close):
+        with ending(stream, turn, speaker.finish):
             stream.begin()
             async with self._session(turn) as state:
                 await self._with_agent(turn, state, speaker)

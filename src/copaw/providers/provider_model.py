@@ -1,0 +1,194 @@
+"""Models that are called over HTTP, in whatever protocol their provider speaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from copaw.ports import Json
+from copaw.providers.answer import Heard
+from copaw.providers.chat_model import ChatModel
+from copaw.providers.failures import BrokeOff, NotTheProtocol
+from copaw.providers.limits import LLMLimits
+from copaw.providers.models import ProviderInfo
+from copaw.providers.rate_limit import ProviderGate
+from copaw.providers.retry import stream_with_retry
+from copaw.providers.sse import SseDecoder
+from copaw.providers.transport import HttpRequest, Reply, Transport
+
+_DONE = b"[DONE]"
+_MAX_WHOLE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """A provider's settings at the moment of a call.
+
+    :param address: where its protocol begins, without a slash at the end.
+    :param generate_kwargs: further members of the request.
+    """
+
+    info: ProviderInfo
+    address: str
+    generate_kwargs: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked; see :meth:`ChatModel.converse`."""
+
+    model: str
+    messages: list[Json]
+    tools: list[Json] | None = None
+    tool_choice: str | None = None
+
+
+class Reader(Protocol):
+    """Reads one answer."""
+
+    complete: bool
+    """The model has said all it wants to say."""
+    over: bool
+    """Nothing more comes, not even token counts."""
+
+    def read(self, event: Json, heard: Heard) -> None:
+        """Add what an event of the stream says. :raises CallFailure: it reports an error."""
+
+    def whole(self, body: Json, heard: Heard) -> None:
+        """Add what an answer says that came as a whole. :raises CallFailure: it reports an error."""
+
+    def end(self, heard: Heard) -> None:
+        """Add what was kept back; called once after the last event."""
+
+
+class Wire(Protocol):
+    """A protocol of a kind of provider."""
+
+    def request(self, settings: CallSettings, question: Question) -> HttpRequest:
+        """The request that asks for a streamed answer."""
+
+    def reader(self) -> Reader:
+        """A reader for one answer."""
+
+
+class ProviderChatModel(ChatModel):
+    """A model behind HTTP. It owns no connections.
+
+    Each call asks for the provider's settings anew, so that a changed key counts at once, without a reload.
+
+    :param settings: raises :class:`ModelNotConfigured` if the model cannot be called.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        wire: Wire,
+        settings: Callable[[], CallSettings],
+        transport: Transport,
+        gate: ProviderGate,
+        limits: LLMLimits,
+    ) -> None:
+        super().__init__(model_name)
+        self._wire = wire
+        self._settings = settings
+        self._transport = transport
+        self._gate = gate
+        self._limits = limits
+
+    def converse(
+        self, messages: list[Json], tools: list[Json] | None = None, tool_choice: str | None = None
+    ) -> AsyncGenerator[Heard, None]:
+        """See :meth:`ChatModel.converse`."""
+        settings = self._settings()
+        request = self._wire.request(settings, Question(self.model_name, messages, tools, tool_choice))
+        return stream_with_retry(
+            lambda: self._attempt(request),
+            gate=self._gate,
+            limits=self._limits,
+            info=settings.info,
+            model=self.model_name,
+        )
+
+    async def _attempt(self, request: HttpRequest) -> AsyncGenerator[Heard, None]:
+        reader = self._wire.reader()
+        async with self._transport.send(request) as reply:
+            if reply.content_type in ("application/json", "text/html"):
+                yield await _read_whole(reply, reader)
+                return
+            async with aclosing(_read_stream(reply, reader)) as stream:
+                async for heard in stream:
+                    yield heard
+
+
+async def _read_whole(reply: Reply, reader: Reader) -> Heard:
+    """Some providers answer as a whole although they were asked to stream, and report errors that way."""
+    heard: Heard = []
+    body = await reply.read(_MAX_WHOLE_BYTES)
+    if body.startswith((b"data:", b"event:")):
+        decoder = SseDecoder()
+        heard = _hear([*decoder.feed(body), *decoder.end()], reader)
+    else:
+        _read(reader.whole, body, heard)
+    reader.end(heard)
+    return heard
+
+
+async def _read_stream(reply: Reply, reader: Reader) -> AsyncGenerator[Heard, None]:
+    decoder = SseDecoder()
+    first = b""
+    async for chunk in reply.chunks():
+        first = first or chunk
+        try:
+            events = decoder.feed(chunk)
+        except ValueError as error:
+            raise NotTheProtocol(str(error)) from None
+        heard = _hear(events, reader)
+        if heard:
+            yield heard
+        if reader.over:
+            break
+    if not reader.over:
+        heard = _hear(decoder.end(), reader)
+        if not decoder.found:
+            raise NotTheProtocol(f"it begins with {_excerpt(first)}" if first else "it is empty")
+        if heard:
+            yield heard
+    if not reader.complete:
+        raise BrokeOff("the stream ended in the middle of it")
+    rest: Heard = []
+    reader.end(rest)
+    if rest:
+        yield rest
+    await reply.finish()
+
+
+def _hear(events: list[bytes], reader: Reader) -> Heard:
+    heard: Heard = []
+    for data in events:
+        if data == _DONE:
+            reader.complete = reader.over = True
+        else:
+            _read(reader.read, data, heard)
+        if reader.over:
+            break
+    return heard
+
+
+def _read(read: Callable[[Json, Heard], None], data: bytes, heard: Heard) -> None:
+    try:
+        event = json.loads(data)
+    except ValueError:
+        raise NotTheProtocol(f"{_excerpt(data)} is no JSON") from None
+    try:
+        read(event, heard)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Checking each member of each event before it is used would cost more than the reading.
+        raise NotTheProtocol(f"{_excerpt(data)} has another form") from error
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data[:80].decode("utf-8", "replace"))
