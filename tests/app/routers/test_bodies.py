@@ -27,6 +27,16 @@ async def test_what_no_file_and_no_answer_can_hold_is_refused_at_the_door(server
     await server.call("GET", "/chats")
 
 
+async def test_every_operation_that_takes_json_refuses_what_cannot_be_answered_again(server):
+    headers = {"Content-Type": "application/json"}
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
+                url = path.replace("{agentId}", "default")
+                response = await server.client.request(method, url, content=rb'{"x": "\ud800"}', headers=headers)
+                assert "surrogate" in response.text, (method, path, response.text)
+
+
 async def test_a_body_that_is_no_json_is_refused(server):
     headers = {"Content-Type": "application/json"}
     for body in (b"{", b"\xff", b"[" * 5000 + b"]" * 5000):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Response
 
 from copaw.app.dry_run import dry_run as preview
 from copaw.app.lifecycle_view import lifecycle, never_started, reload_outcome
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.services import Services
 from copaw.app.utils import REVISION_HEADER
@@ -14,7 +15,7 @@ from copaw.errors import BadInput, NotFound
 from copaw.ports import Json
 
 router = APIRouter(tags=["lifecycle"])
-agent_router = APIRouter(prefix="/agents/{agentId}", tags=["lifecycle"])
+agent_router = APIRouter(prefix="/agents/{agentId}", tags=["lifecycle"], dependencies=[StorableJson])
 probes = APIRouter(tags=["probes"], include_in_schema=False)
 
 

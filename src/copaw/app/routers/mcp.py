@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from copaw.app.mcp import admin
 from copaw.app.mcp.client import McpClient
 from copaw.app.mcp.clients import clients_of
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.revisions import tell_revision
 from copaw.app.services import Services
@@ -18,7 +19,7 @@ from copaw.config.models import MCPClientConfig
 from copaw.errors import Conflict, Unavailable
 from copaw.ports import Json
 
-router = APIRouter(prefix="/mcp", tags=["mcp"])
+router = APIRouter(prefix="/mcp", tags=["mcp"], dependencies=[StorableJson])
 
 ANSWER_BOUND_S = 5.0
 """How long a request waits for a client that is connecting, in seconds."""
