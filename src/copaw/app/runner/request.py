@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from copaw.app.runner.session import file_name
 from copaw.errors import BadInput
 from copaw.ports import Json
+
+MAX_FILE_NAME_BYTES = 255
 
 
 class ContentItem(BaseModel):
@@ -73,11 +76,24 @@ def parse_request(body: Any) -> AgentRequest:
         raise BadInput("The body must be a JSON object with an 'input' list.", field="body")
     cleaned = {key: value for key, value in body.items() if value is not None}
     try:
-        return AgentRequest.model_validate(cleaned)
+        request = AgentRequest.model_validate(cleaned)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"Field '{field}': {first['msg']}.", field=field) from error
+    _check_names(request)
+    return request
+
+
+def _check_names(request: AgentRequest) -> None:
+    """Who it is names a file: what no file system takes is refused here."""
+    for field, value in (("session_id", request.session_id), ("user_id", request.user_id)):
+        if "\0" in value:
+            raise BadInput(f"Field '{field}': has a NUL character.", field=field)
+    if len(file_name(request.user_id, request.session_id).encode(errors="replace")) > MAX_FILE_NAME_BYTES:
+        raise BadInput(
+            f"Field 'session_id': together with user_id longer than {MAX_FILE_NAME_BYTES} bytes.", field="session_id"
+        )
 
 
 def now_s() -> int:
