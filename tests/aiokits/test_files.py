@@ -167,3 +167,10 @@ class TestSetAside:
             set_aside_as_backup(path)
         found = {kept.name: kept.read_text() for kept in tmp_path.iterdir()}
         assert found == {"a.md.bak": "first", "a.md.bak1": "second", "a.md.bak2": "third"}
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    content = b'{"a": {"b": 1, "c": 2, "b": 3}}'
+    with pytest.raises(ValueError, match="'b' is there twice in one object"):
+        decode_json(content)
+    assert decode_json(content, unique_keys=False) == {"a": {"b": 3, "c": 2}}

@@ -21,12 +21,12 @@ _DEFAULT_MODE = 0o644
 def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> None:
     """Replace the content of ``path`` as a whole. Parent directories are made; a symbolic link is followed.
 
-    :param data: text is written as UTF-8.
+    :param data: text is written as UTF-8; half a surrogate pair, which has no UTF-8 form, as a question mark.
     :param mode: the exact permission bits. ``None`` keeps those of an existing file and gives a new one
         0644 less the umask.
     :raises OSError: nothing was changed and no temporary file is left.
     """
-    content = data.encode() if isinstance(data, str) else data
+    content = data.encode(errors="replace") if isinstance(data, str) else data
     target = path.resolve() if path.is_symlink() else path
     target.parent.mkdir(parents=True, exist_ok=True)
     wanted = mode if mode is not None else _existing_mode(target)
@@ -72,9 +72,10 @@ def read_json(path: Path) -> Any:
     return decode_json(path.read_bytes())
 
 
-def decode_json(data: bytes) -> Any:
+def decode_json(data: bytes, *, unique_keys: bool = True) -> Any:
     """Parse what :func:`read_json` reads.
 
+    :param unique_keys: refuse an object that has a key twice, because writing it again would lose one of the values.
     :raises ValueError: with one sentence that says what is wrong and where.
     """
     try:
@@ -84,11 +85,20 @@ def decode_json(data: bytes) -> Any:
     if not text.strip():
         raise ValueError("the file is empty")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique if unique_keys else None)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("not usable JSON: nested too deeply") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"not usable JSON: {twice!r} is there twice in one object")
+    return found
 
 
 def set_aside(path: Path, suffix: str = "damaged") -> Path:

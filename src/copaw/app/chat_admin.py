@@ -103,7 +103,7 @@ def _messages(sessions: SessionFiles, path: Path, in_use: bool) -> list[Json]:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_bytes())
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return False
     return True
 

@@ -41,7 +41,7 @@ async def read_body(request: Request) -> Any:
         if len(data) > MAX_BODY_BYTES:
             raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MiB.", field="body")
     try:
-        body = decode_json(bytes(data))
+        body = decode_json(bytes(data), unique_keys=False)
     except ValueError as error:
         raise BadInput(f"The body is not valid JSON: {error}", field="body") from error
     check_storable(body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from copaw.aiokits.files import write_json_atomic
+from copaw.aiokits.files import read_json, write_json_atomic
 from copaw.errors import ConfigFileError, NotFound
 
 MAX_NAME = 60
@@ -74,11 +73,14 @@ class ChatBook:
     def _take(self, raw: dict[str, Any]) -> None:
         for position, item in enumerate(raw.pop("chats", [])):
             try:
-                self._index(ChatSpec.model_validate(item))
+                chat = ChatSpec.model_validate(item)
             except ValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(["chats", str(position), *map(str, first["loc"])])
                 raise ConfigFileError(self._path, first["msg"], field=field) from error
+            if chat.id in self._chats:
+                raise ConfigFileError(self._path, "two chats have this id", field=f"chats.{position}.id", value=chat.id)
+            self._index(chat)
         self._extra |= raw
 
     def _index(self, chat: ChatSpec) -> None:
@@ -165,11 +167,13 @@ class ChatBook:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = read_json(path)
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise ConfigFileError(path, f"not valid JSON: {error}") from error
+        raise ConfigFileError(path, f"{error}. Mend the file or restore a copy of it") from error
+    except OSError as error:
+        raise ConfigFileError(path, f"cannot be read: {error.strerror}") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("chats", []), list):
         raise ConfigFileError(path, "must be an object with a list named 'chats'", field="chats")
     return raw

@@ -42,7 +42,7 @@ class Event:
     def frame(self) -> bytes:
         """The event as a server-sent event."""
         body = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
-        return f"id: {self.sequence}\ndata: {body}\n\n".encode()
+        return f"id: {self.sequence}\ndata: {body}\n\n".encode(errors="replace")  # a model may say half an emoji
 
 
 def error_object(code: str, message: str, reason: str | None = None) -> Json:

@@ -92,8 +92,19 @@ class SessionFiles:
         return True
 
 
+def _decode(data: bytes) -> Any:
+    try:
+        found = json.loads(data.decode("utf-8-sig"))
+        if b"\\ud" in data.lower():
+            # Half a surrogate pair can be read here, but neither be answered nor sent to a model.
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return found
+
+
 def _parse(path: Path, data: bytes) -> SessionState:
-    raw = json.loads(data.decode("utf-8-sig"))
+    raw = _decode(data)
     memory = _object(_object(_object(raw, "file").get("agent", {}), "agent").get("memory", {}), "agent.memory")
     content = memory.get("content", [])
     if not isinstance(content, list):
