@@ -16,27 +16,32 @@ from copaw.aiokits.lease import Lease
 from copaw.app.background.live import OpenCall, RunHandle
 from copaw.app.background.records import TaskRecord
 from copaw.app.background.resume import close_open_calls, continuation, holds_request
+from copaw.app.commands.service import ChatCommands
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.events import Event
-from copaw.app.runner.request import AgentRequest, now_s, parse_request
+from copaw.app.runner.request import AgentRequest, parse_request, turn_of
 from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace
 from copaw.errors import SessionBusy
-from copaw.ports import EventSink, Turn
+from copaw.ports import EventSink
 
 
 class DynamicMultiAgentRunner:
     """Runs requests on whichever generation of an agent serves at that moment.
 
     :param locks: one lock per session file, across all generations.
+    :param commands: answers requests that are commands; without, they go to the agent like all others.
     """
 
-    def __init__(self, manager: MultiAgentManager, locks: KeyedLocks, chats: ChatBooks) -> None:
+    def __init__(
+        self, manager: MultiAgentManager, locks: KeyedLocks, chats: ChatBooks, commands: ChatCommands | None = None
+    ) -> None:
         self._manager = manager
         self._locks = locks
         self._chats = chats
+        self._commands = commands
 
     async def stream_query(
         self, request: AgentRequest, agent_id: str, *, kind: str = "stream"
@@ -62,6 +67,11 @@ class DynamicMultiAgentRunner:
         on_started: Callable[[], None] = lambda: None,
     ) -> Run:
         """Start a run. See :meth:`stream_query` for what is raised."""
+        match = self._commands.match(request) if self._commands is not None else None
+        if self._commands is not None and match is not None:
+            return await self._commands.start(
+                match, request, agent_id, task_id=task_id, parent=parent, on_started=on_started
+            )
         slot = await self._manager.get_agent(agent_id)
         chats = await self._chats.of(agent_id)
         labels = {
@@ -75,7 +85,13 @@ class DynamicMultiAgentRunner:
             if not wait_for_session:
                 self._check_idle(workspace, request)
             chat = chats.ensure(request.session_id, request.user_id, request.channel, request.text)
-            turn = self._turn(request, lease, wait_for_session, on_started, _identity(agent_id, labels))
+            turn = turn_of(
+                request,
+                lease,
+                wait_for_session=wait_for_session,
+                on_started=on_started,
+                environ=_identity(agent_id, labels),
+            )
 
             async def work(_run: Run, emit: EventSink) -> None:
                 await workspace.runner.run(turn, emit)
@@ -134,29 +150,6 @@ class DynamicMultiAgentRunner:
     def _check_idle(self, workspace: Workspace, request: AgentRequest) -> None:
         if self._locks.locked(_session_file(workspace, request)):
             raise SessionBusy(request.session_id)
-
-    def _turn(
-        self,
-        request: AgentRequest,
-        lease: Lease,
-        wait_for_session: bool,
-        on_started: Callable[[], None],
-        environ: Mapping[str, str],
-    ) -> Turn:
-        return Turn(
-            session_id=request.session_id,
-            user_id=request.user_id,
-            channel=request.channel,
-            input=request.messages(),
-            response_id=request.response_id(),
-            created_at=now_s(),
-            end_reason=lambda: lease.end_reason,
-            progress=lease.touch,
-            abandoned=lambda: lease.released,
-            wait_for_session=wait_for_session,
-            on_started=on_started,
-            environ=environ,
-        )
 
 
 def _session_file(workspace: Workspace, request: AgentRequest) -> Path:

@@ -19,6 +19,7 @@ from copaw.app.background.server_lock import lock_working_dir
 from copaw.app.background.service import TaskService
 from copaw.app.background.settings import TaskSettings, store_opener, task_settings
 from copaw.app.channels.registry import ChannelRegistry
+from copaw.app.commands.wiring import make_commands
 from copaw.app.config_watch import ConfigWatcher
 from copaw.app.crons.wiring import make_crons
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
@@ -105,7 +106,8 @@ class Services:
         )
         self.metrics.watch(self.manager)
         self.chats = ChatBooks(lambda agent_id: self.generations.files(agent_id).chats_file)
-        self.runner = DynamicMultiAgentRunner(self.manager, self.locks, self.chats)
+        self.commands = make_commands(self.manager, self.chats, self.locks, config, providers)
+        self.runner = DynamicMultiAgentRunner(self.manager, self.locks, self.chats, self.commands)
         self.tasks = TaskService(
             store_opener(paths.working_dir, os.environ),
             self.runner,
@@ -143,6 +145,7 @@ class Services:
             ),
             notify=self.push.add,
             resources=self._exclusive,
+            is_command=self.commands.takes,
         )
 
     def _start(self, request: AgentRequest, agent_id: str, kind: str) -> Awaitable[Run]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.channels.base import BaseChannel
 from copaw.app.channels.registry import ChannelRegistry
+from copaw.app.commands.registry import CommandRegistry
+from copaw.app.commands.service import ChatCommands
+from copaw.app.commands.session_commands import SessionCommands
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.ingress.manager import AgentIngress, Ingresses
 from copaw.app.ingress.settings import IngressSettings
@@ -77,7 +80,10 @@ class ChannelWorld:
         )
         chats = ChatBooks(lambda agent_id: directory / f"{agent_id}.chats.json")
         self.chats = chats
-        self.runner = DynamicMultiAgentRunner(self.manager, KeyedLocks(), chats)
+        locks, registry = KeyedLocks(), CommandRegistry()
+        registry.add(*SessionCommands(self.manager, locks).commands())
+        self.commands = ChatCommands(self.manager, chats, locks, registry)
+        self.runner = DynamicMultiAgentRunner(self.manager, locks, chats, self.commands)
 
     def configure(self, agent_id: str = "a", **sections: Json) -> None:
         """Change an agent; its channels become ``sections``, all switched on, or stay if none are given."""
@@ -107,6 +113,7 @@ class ChannelWorld:
             record=record,
             notify=self.push.add,
             resources=self._resources,
+            is_command=self.commands.takes,
             settings=self._settings,
         )
 

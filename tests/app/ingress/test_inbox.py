@@ -114,6 +114,33 @@ async def test_stop_ends_the_run_it_is_about_and_the_next_message_follows(world:
     assert hub.texts[2:] == ["Nothing is running here."]
 
 
+async def test_a_command_waits_behind_nothing_and_changes_no_turn(world: ChannelWorld, hub: MemoryHub) -> None:
+    world.gate.clear()
+    for number in range(3):
+        await hub.say(str(number), f"work {number}")
+    await asyncio.sleep(1)
+    for number, text in enumerate(("/compact", "/unknown", "/history")):
+        await hub.say(f"c{number}", text)
+    await asyncio.sleep(1)
+    assert [text.partition(".")[0].partition(",")[0] for text in hub.texts] == [
+        "There is nothing to summarise",
+        "0 messages",
+    ]
+    assert world.handled == ["work 0"]
+    world.gate.set()
+    await asyncio.sleep(1)
+    assert world.handled == ["work 0", "work 1", "work 2", "/unknown"]
+
+
+async def test_a_command_comes_through_the_same_door_as_any_message(world: ChannelWorld, hub: MemoryHub) -> None:
+    await world.reconnected(memory={"dm_policy": "allowlist", "allow_from": ["friend"], "deny_message": "who?"})
+    assert await hub.say("1", "/stop", user_id="stranger") is Received.DENIED
+    assert await hub.say("2", "/stop", user_id="friend") is Received.QUEUED
+    assert await hub.say("2", "/stop", user_id="friend") is Received.DUPLICATE
+    await asyncio.sleep(1)
+    assert hub.texts == ["who?", "Nothing is running here."]
+
+
 async def test_a_run_that_is_ended_tells_the_sender_why(world: ChannelWorld, hub: MemoryHub) -> None:
     world.gate.clear()
     await hub.say("1", "work")

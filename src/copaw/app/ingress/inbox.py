@@ -9,7 +9,6 @@ from contextlib import aclosing
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.channels.access import Verdict, judge
 from copaw.app.channels.message import InboundMessage, Received
-from copaw.app.ingress.commands import Command
 from copaw.app.ingress.dedup import SeenIds
 from copaw.app.ingress.outbox import Key, Outbox
 from copaw.app.ingress.queues import KeyedQueues
@@ -19,6 +18,7 @@ from copaw.app.runner.request import AgentRequest, parse_request
 from copaw.app.runner.task_tracker import Run
 from copaw.config.models import BaseChannelConfig
 from copaw.errors import CopawError, EndReason, ServerClosing
+from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ FAULT = "Something went wrong here and this message was not answered. The server
 class Inbox:
     """The messages of one agent: each handled once, those of a session one after the other.
 
-    :param commands: asked in their order, before a message is queued.
+    :param is_command: whether the content of a message is a command, which waits behind nothing.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Inbox:
         start: StartRun,
         record: RecordDispatch,
         outbox: Outbox,
-        commands: Sequence[Command],
+        is_command: Callable[[Sequence[Json]], bool],
         settings: IngressSettings,
     ) -> None:
         self.closed = False
@@ -53,9 +53,8 @@ class Inbox:
         self._start = start
         self._record = record
         self._outbox = outbox
-        self._commands = commands
+        self._is_command = is_command
         self._seen = SeenIds(settings.dedup_size, settings.dedup_s)
-        self._running: dict[Key, Run] = {}
         self._at_once = TaskOwner(f"commands:{agent_id}")
         self._queues: KeyedQueues[Key, InboundMessage] = KeyedQueues(
             f"inbox:{agent_id}", self._handle, max_queued=settings.max_queued, max_total=settings.max_queued_total
@@ -78,10 +77,9 @@ class Inbox:
                 return self._admit(channel, message)
 
     def _admit(self, channel: str, message: InboundMessage) -> Received:
-        for command in self._commands:
-            if command.bypass(message):
-                self._at_once.spawn(self._command(command, channel, message), message.session_id)
-                return Received.QUEUED
+        if self._is_command(message.content):
+            self._at_once.spawn(self._answer((channel, message.session_id), message), message.session_id)
+            return Received.QUEUED
         if self._queues.put((channel, message.session_id), message):
             return Received.QUEUED
         self._reply(channel, message, FULL)
@@ -96,28 +94,19 @@ class Inbox:
 
     # -- the work --------------------------------------------------------------------------------------------
 
-    async def _command(self, command: Command, channel: str, message: InboundMessage) -> None:
-        run = self._running.get((channel, message.session_id))
-        try:
-            answer = await command.answer(message, run)
-        except CopawError as error:
-            answer = error.message
-        if answer:
-            self._reply(channel, message, answer)
-
     async def _handle(self, key: Key, message: InboundMessage) -> None:
+        await self._remember(key[0], message)
+        await self._answer(key, message)
+
+    async def _answer(self, key: Key, message: InboundMessage) -> None:
         try:
-            await self._remember(key[0], message)
             run = await self._start(_request(key[0], message))
-            self._running[key] = run
             await self._follow(key[0], message, run)
         except CopawError as error:
             self._reply(key[0], message, error.message)
         except Exception:
             self._reply(key[0], message, FAULT)
             raise
-        finally:
-            self._running.pop(key, None)
 
     async def _remember(self, channel: str, message: InboundMessage) -> None:
         try:

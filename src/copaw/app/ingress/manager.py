@@ -11,7 +11,6 @@ from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.channels.base import BaseChannel, ChannelContext
 from copaw.app.channels.message import InboundMessage, Received, Target, text_part
 from copaw.app.channels.registry import ChannelRegistry
-from copaw.app.ingress.commands import Command, StopCommand
 from copaw.app.ingress.inbox import Inbox, RecordDispatch, StartRun
 from copaw.app.ingress.line import Line, LineStatus
 from copaw.app.ingress.outbox import Outbox
@@ -20,6 +19,7 @@ from copaw.app.ingress.settings import IngressSettings
 from copaw.app.ingress.wanted import ChannelSpec, sections, wanted_channels
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import Conflict, NotFound, Unavailable
+from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class AgentIngress:
     :param record: remembers where the agent last heard from somebody.
     :param notify: leaves a text for a session in the web console.
     :param resources: what only one channel may hold, shared by all agents of the process.
-    :param commands: messages that do not wait in a queue.
+    :param is_command: whether the content of a message is a command, which does not wait in a queue.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AgentIngress:
         record: RecordDispatch,
         notify: Callable[[str, str], None],
         resources: KeyedLocks,
-        commands: Sequence[Command] = (StopCommand(),),
+        is_command: Callable[[Sequence[Json]], bool] = lambda _content: False,
         settings: IngressSettings | None = None,
     ) -> None:
         self.agent_id = agent_id
@@ -74,7 +74,7 @@ class AgentIngress:
         self._closed = False
         self._outbox = Outbox(agent_id, self._line, self._settings)
         self._inbox = Inbox(
-            agent_id, start=start, record=record, outbox=self._outbox, commands=commands, settings=self._settings
+            agent_id, start=start, record=record, outbox=self._outbox, is_command=is_command, settings=self._settings
         )
 
     # -- what a slot uses ------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from copaw.aiokits.lease import NO_LABELS, Lease
 from copaw.app.runner.session import file_name
 from copaw.errors import BadInput
-from copaw.ports import Json
+from copaw.ports import Json, Turn
 
 MAX_FILE_NAME_BYTES = 255
 
@@ -94,6 +96,31 @@ def _check_names(request: AgentRequest) -> None:
         raise BadInput(
             f"Field 'session_id': together with user_id longer than {MAX_FILE_NAME_BYTES} bytes.", field="session_id"
         )
+
+
+def turn_of(
+    request: AgentRequest,
+    lease: Lease,
+    *,
+    wait_for_session: bool = False,
+    on_started: Callable[[], None] = lambda: None,
+    environ: Mapping[str, str] = NO_LABELS,
+) -> Turn:
+    """The turn of a request that holds ``lease``; see :class:`copaw.ports.Turn` for the others."""
+    return Turn(
+        session_id=request.session_id,
+        user_id=request.user_id,
+        channel=request.channel,
+        input=request.messages(),
+        response_id=request.response_id(),
+        created_at=now_s(),
+        end_reason=lambda: lease.end_reason,
+        progress=lease.touch,
+        abandoned=lambda: lease.released,
+        wait_for_session=wait_for_session,
+        on_started=on_started,
+        environ=environ,
+    )
 
 
 def now_s() -> int:

@@ -74,6 +74,13 @@ class SessionFiles:
             logger.error("session file %s is damaged (%s); it was set aside as %s", path, error, moved.name)
             return SessionState(path, set_aside=moved)
 
+    def peek(self, path: Path) -> SessionState:
+        """Read a session to look at it; one that is missing or damaged is empty here, and left as it is."""
+        try:
+            return _parse(path, path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return SessionState(path)
+
     def save(self, state: SessionState, *, agent_name: str, sys_prompt: str) -> None:
         """Write a session as a whole."""
         agent: Json = dict(state.raw.get("agent") or {})

@@ -1,0 +1,1 @@
+"""Chat commands: messages that the server answers itself, however they came in."""
