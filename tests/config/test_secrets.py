@@ -45,6 +45,11 @@ def test_only_the_owner_can_read(secrets: SecretFiles, directory: Path) -> None:
     assert mode_of(directory / "providers" / "custom" / "mine.json") == 0o600
 
 
+def test_a_directory_that_is_made_above_is_not_open_to_others_either(directory: Path) -> None:
+    SecretFiles(directory / "providers").write("custom/mine", {})
+    assert mode_of(directory) == 0o700
+
+
 def test_a_looser_mode_is_mended_by_the_next_write(secrets: SecretFiles, directory: Path) -> None:
     secrets.write("a/b", {"v": 1})
     for path, mode in ((directory, 0o755), (directory / "a", 0o777), (directory / "a" / "b.json", 0o644)):

@@ -26,7 +26,7 @@ def fetch(url: str, max_bytes: int) -> bytes:
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--url must begin with http:// or https://, not {url!r}.", field="url")
     try:
-        with _opener().open(url, timeout=TIMEOUT_S) as response:
+        with http_opener().open(url, timeout=TIMEOUT_S) as response:
             content: bytes = response.read(max_bytes + 1)
     except urllib.error.HTTPError as error:
         raise NotFetched(f"{url} answered {error.code} {error.reason}.") from error
@@ -37,7 +37,7 @@ def fetch(url: str, max_bytes: int) -> bytes:
     return content
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def http_opener() -> urllib.request.OpenerDirector:
     """HTTP alone: neither files nor FTP, whatever a redirection says."""
     opener = urllib.request.OpenerDirector()
     for handler in (

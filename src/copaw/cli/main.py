@@ -25,6 +25,7 @@ COMMANDS = {
     "cron": Entry("copaw.cli.cron:cron", "Make, list, pause, run and delete scheduled jobs."),
     "daemon": Entry("copaw.cli.daemon:daemon", "See how an agent is, reload it, read the log."),
     "desktop": Entry("copaw.cli.absent:desktop", "Run the server in a window. Not available in this version."),
+    "doctor": Entry("copaw.cli.doctor.command:doctor", "Find out what is not well, and how to mend it."),
     "drill": Entry("copaw.cli.drill.command:drill", "Prove that changing settings does not end running work."),
     "env": Entry("copaw.cli.env:env", "List, set and delete variables for shell commands and MCP servers."),
     "init": Entry("copaw.cli.init:init", "Make the working directory and its first agent."),

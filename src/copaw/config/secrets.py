@@ -73,7 +73,9 @@ class SecretFiles:
         return path
 
     def _make_private(self, directory: Path) -> None:
-        directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        # Parents that are missing, too: `parents=True` would leave them open to everybody.
+        for part in reversed([directory, *directory.parents]):
+            part.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
         below = directory.relative_to(self._directory)
         for part in (self._directory, *(self._directory / parent for parent in (below, *below.parents))):
             part.chmod(_DIRECTORY_MODE)

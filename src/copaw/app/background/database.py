@@ -155,6 +155,19 @@ async def open_database(url: str) -> Database:
     return database
 
 
+async def version_of(url: str) -> str | None:
+    """The migration that a database is at; ``None`` if it has no tables yet. Changes nothing.
+
+    :raises BadInput: the address is none. :raises Unavailable: it cannot be used at the moment, and why.
+    """
+    with unavailable():
+        database = await asyncio.to_thread(_make_database, with_driver(url))
+    try:
+        return await database.read(_version)
+    finally:
+        await database.aclose()
+
+
 def _make_database(url: str) -> Database:
     if url.startswith("sqlite"):
         return SqliteDatabase(_make_sqlite(url))

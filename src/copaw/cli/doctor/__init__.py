@@ -1,0 +1,1 @@
+"""``copaw doctor``: one check a function, each finding with its mend."""
