@@ -6,6 +6,7 @@
     ├── BadInput                    422   the caller can mend it
     │   ├── ConfigFileError         500   a file on disk does not parse or validate
     │   └── PayloadTooLarge         413
+    ├── Unauthenticated             401   log in first
     ├── NotFound                    404
     │   └── AgentNotFound
     ├── Forbidden                   403
@@ -15,7 +16,8 @@
     ├── NotImplementedHere          501
     ├── Unavailable                 503   retry later
     │   ├── ServerClosing
-    │   └── AgentNotServing
+    │   ├── AgentNotServing
+    │   └── TooManyAttempts         429
     ├── ModelError                  502   the model or its provider failed
     │   ├── ModelNotConfigured      422
     │   └── ModelRateLimited        503
@@ -111,6 +113,13 @@ class PayloadTooLarge(BadInput):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class Unauthenticated(CopawError):
+    """Log in to do that."""
+
+    http_status = 401
+    code = "UNAUTHENTICATED"
+
+
 class NotFound(CopawError):
     """There is no such thing."""
 
@@ -197,6 +206,13 @@ class AgentNotServing(Unavailable):
     def __init__(self, agent_id: str, why: str) -> None:
         super().__init__(f"Agent '{agent_id}' is not serving: {why}")
         self.agent_id = agent_id
+
+
+class TooManyAttempts(Unavailable):
+    """Too many attempts to log in failed. Wait before the next one."""
+
+    http_status = 429
+    code = "TOO_MANY_ATTEMPTS"
 
 
 class ModelError(CopawError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -54,6 +55,14 @@ class SecretFiles:
         existed = path.is_file()
         path.unlink(missing_ok=True)
         return existed
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file, whatever is in it."""
+        return os.path.lexists(self._path(name))
+
+    def path(self, name: str) -> Path:
+        """Where it is, for messages and for setting it aside."""
+        return self._path(name)
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""
