@@ -110,3 +110,13 @@ def test_a_background_process_is_mentioned() -> None:
 
 def test_an_unnamed_signal_is_given_by_number() -> None:
     assert render(ProcessOutcome(-77, "", "", timed_out=False, held_open=False), 60) == "[ended by signal 77 (unknown)]"
+
+
+async def test_the_password_of_the_server_is_not_in_its_environment(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COPAW_AUTH_PASSWORD", "not for commands")
+    monkeypatch.setenv("COPAW_AUTH_USERNAME", "me")
+    printed = text(await call(NAME, command="env"))
+    assert "COPAW_AUTH_USERNAME=me" in printed
+    assert "not for commands" not in printed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,18 +10,23 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 
 import copaw
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
+from copaw.app.error_answers import error_answer
 from copaw.app.logging_setup import configure_logging
 from copaw.app.mcp_server.endpoint import McpEndpoint
+from copaw.app.middleware.authentication import RequireLogin
+from copaw.app.middleware.other_sites import RefuseOtherSites
 from copaw.app.protocols import ProtocolRoutes
 from copaw.app.routers import (
     a2a,
     agent_files,
     agent_settings,
     agents,
+    auth,
     channels,
     chats,
     console,
@@ -45,13 +49,10 @@ from copaw.app.routers import (
 )
 from copaw.app.routers.area import Area
 from copaw.app.services import SHUTDOWN_GRACE_S, open_services
-from copaw.errors import BadInput, CopawError, Unavailable
+from copaw.errors import CopawError
 from copaw.paths import Paths
-from copaw.ports import Json
 
 __all__ = ["DynamicMultiAgentRunner", "app", "create_app"]
-
-logger = logging.getLogger(__name__)
 
 AGENT_SCOPED = (
     agent_settings,
@@ -86,13 +87,26 @@ def create_app(paths: Paths | None = None) -> FastAPI:
     )
     application.add_exception_handler(CopawError, _copaw_error)
     application.add_exception_handler(RequestValidationError, _validation_error)
-    if origins := os.environ.get("COPAW_CORS_ORIGINS"):
-        allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
-        application.add_middleware(
-            CORSMiddleware, allow_origins=allowed, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
-        )
+    _add_middleware(application)
     _add_routes(application)
     return application
+
+
+def _add_middleware(application: FastAPI) -> None:
+    """From the inside out: the last one is asked first."""
+    application.add_middleware(RequireLogin)
+    origins = _listed("COPAW_CORS_ORIGINS")
+    application.add_middleware(RefuseOtherSites, trusted_origins=origins)
+    if hosts := _listed("COPAW_ALLOWED_HOSTS"):
+        application.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    if origins:
+        application.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+        )
+
+
+def _listed(variable: str) -> list[str]:
+    return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
 def _add_routes(application: FastAPI) -> None:
@@ -107,7 +121,7 @@ def _add_routes(application: FastAPI) -> None:
     # Before /agents/{agentId}: its sub-paths are more specific.
     add("/api", lifecycle.agent_router)
     add("/api/agents/{agentId}", *(module.router for module in AGENT_SCOPED))
-    add("/api", *(module.router for module in (agents, models, envs, files, tasks, version, lifecycle)))
+    add("/api", *(module.router for module in (agents, auth, models, envs, files, tasks, version, lifecycle)))
     add("/api", settings.server_router, not_here.server_router)
     application.include_router(pages.router)
 
@@ -131,13 +145,7 @@ async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[dict[st
 
 async def _copaw_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, CopawError)
-    if error.http_status >= 500 and not isinstance(error, Unavailable):
-        logger.error("%s: %s", error.code, error.message)
-    detail: Json = {"code": error.code, "message": error.message}
-    if isinstance(error, BadInput) and error.field:
-        detail["field"] = error.field
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
-    return JSONResponse({"detail": error.message, "error": detail}, error.http_status, headers)
+    return error_answer(error)
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.agent_sync import AgentSync
+from copaw.app.authentication import Authentication
 from copaw.app.background.callbacks import Callbacks, callback_secret
 from copaw.app.background.delegation import Delegation
 from copaw.app.background.server_lock import lock_working_dir
@@ -38,6 +39,7 @@ from copaw.config.secrets import SecretFiles
 from copaw.config.store import ConfigStore
 from copaw.paths import Paths
 from copaw.providers.store import ProviderStore
+from copaw.security.settings import AuthSettings
 from copaw.tools.agent_tasks import agent_tools
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Services:
         self.providers = providers
         self.shutdown_grace_s = shutdown_grace_s
         self.secrets = SecretFiles(paths.secret_dir)
+        self.authentication = Authentication(self.secrets, AuthSettings.from_environment(os.environ))
         self.locks = KeyedLocks()
         self.push = PushMessages()
         self.metrics = LifecycleMetrics()
@@ -204,6 +207,7 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
             task_settings, paths.working_dir, os.environ, lambda agent: config.agent(agent).running.max_running_tasks
         )
         services = Services(paths, config, providers, settings, shutdown_grace_s)
+        await services.authentication.open()
         async with TaskOwner("services") as owner:
             owner.spawn(services.start_agents(), "start-agents")
             owner.spawn(services.watcher.run(), "watch-config")

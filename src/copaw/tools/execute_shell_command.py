@@ -17,6 +17,9 @@ from copaw.tools.base import Arguments, define
 from copaw.tools.locate import resolve
 from copaw.tools.process import ProcessOutcome, run_process
 
+KEPT_BACK = frozenset({"COPAW_AUTH_PASSWORD"})
+"""Variables of the server that no command sees. The command line does without: it has the local token."""
+
 
 class ShellArguments(Arguments):
     command: str = Field(min_length=1, description="The command line, as you would type it into a shell.")
@@ -32,12 +35,16 @@ async def run(context: ToolContext, arguments: ShellArguments) -> ToolResult:
     outcome = await run_process(
         [shell, "-c", arguments.command],
         cwd=cwd,
-        environ={**os.environ, **variables, **context.environ},
+        environ={**_inherited(), **variables, **context.environ},
         timeout_s=arguments.timeout,
         on_output=context.progress,
     )
     failed = outcome.timed_out or outcome.returncode != 0
     return ToolResult.text(render(outcome, arguments.timeout), is_error=failed)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in KEPT_BACK}
 
 
 def render(outcome: ProcessOutcome, timeout_s: int) -> str:

@@ -87,7 +87,9 @@ async def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
     if not ready:
         response.status_code = 503
         response.headers["Retry-After"] = "1"
-    return {"status": "ready" if ready else "starting", "agents": states}
+    status = {"status": "ready" if ready else "starting"}
+    # Anybody may ask; which agents there are is for those who are logged in.
+    return status if services.authentication.enabled else {**status, "agents": states}
 
 
 @probes.get("/metrics")
