@@ -36,7 +36,9 @@ def app(
         )
     from copaw.cli.address import RUNTIME_NAME
     from copaw.cli.listen import bind
+    from copaw.security.settings import AuthSettings
 
+    AuthSettings.from_environment(os.environ)  # a mistake in it is told before anything is done
     paths = Paths.from_environment()
     listener = bind(host, port)
     _ensure_home(paths)

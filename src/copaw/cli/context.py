@@ -23,11 +23,14 @@ class Root:
         """
         from copaw.cli.address import resolve
         from copaw.cli.client import Client
+        from copaw.cli.credentials import token_for
         from copaw.cli.transport import Transport
         from copaw.paths import Paths
 
-        address = resolve(base_url, self.host, self.port, Paths.from_environment())
-        return Client(Transport(address, agent_id=agent_id, timeout_s=timeout_s))
+        paths = Paths.from_environment()
+        address = resolve(base_url, self.host, self.port, paths)
+        token = token_for(address, paths)
+        return Client(Transport(address, agent_id=agent_id, timeout_s=timeout_s, token=token))
 
     def running(self, *, agent_id: str | None = None) -> Client | None:
         """A client for the running server, or ``None`` if none answers and ``--host`` and ``--port`` name none.

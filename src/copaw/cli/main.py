@@ -16,6 +16,7 @@ COMMANDS = {
     "agent": Entry(_AGENTS, "The same as 'agents'.", hidden=True),
     "agents": Entry(_AGENTS, "List agents, talk to them, see and renew what they run on."),
     "app": Entry("copaw.cli.app:app", "Run the server."),
+    "auth": Entry("copaw.cli.auth:auth", "Reset the password, make tokens for use elsewhere."),
     "channel": Entry(_CHANNELS, "The same as 'channels'.", hidden=True),
     "channels": Entry(_CHANNELS, "List, set up, add and remove channels; send through them."),
     "chat": Entry(_CHATS, "The same as 'chats'.", hidden=True),

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -19,11 +20,26 @@ import uvicorn.config
 from uvicorn.supervisors import ChangeReload
 
 from copaw.cli.address import url_of
+from copaw.cli.exposure import warn_if_exposed
 from copaw.cli.listen import record_last_api, refused
+from copaw.security.settings import AuthSettings
 
 APP = "copaw.app._app:app"
 STREAM_GRACE_S = 5
 """How long open responses may go on once the application has drained: every run has its end by then."""
+
+
+_TOKEN = re.compile(r"(?<=[?&]token=)[^&\s]+")
+
+
+class HideTokens(logging.Filter):
+    """Blots out the tokens that event streams take in their address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        match record.args:
+            case (client, method, str(path), *rest) if "token=" in path:
+                record.args = (client, method, _TOKEN.sub("***", path), *rest)
+        return True
 
 
 class HidePaths(logging.Filter):
@@ -59,7 +75,9 @@ class Server(uvicorn.Server):
         await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        logging.getLogger("uvicorn.access").addFilter(HidePaths(self._hidden_paths))
+        access_log = logging.getLogger("uvicorn.access")
+        access_log.addFilter(HidePaths(self._hidden_paths))
+        access_log.addFilter(HideTokens())
         assert sockets
         host, port = sockets[0].getsockname()[:2]
         try:
@@ -74,6 +92,7 @@ class Server(uvicorn.Server):
         click.echo(f"Open {url}/ in a browser, or type in another terminal:")
         click.echo("  copaw agents list\n  copaw agents status --watch")
         sys.stdout.flush()
+        warn_if_exposed(host, port, AuthSettings.from_environment(os.environ))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not recorded for uvicorn: it would raise the signal again at the end and spoil the exit status.

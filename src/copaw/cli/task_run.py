@@ -16,9 +16,11 @@ from copaw.cli.client import Client
 from copaw.cli.drill.server import server_process, wait_until_listening
 from copaw.cli.task_client import TaskClient
 from copaw.cli.transport import Transport
+from copaw.config.secrets import SecretFiles
 from copaw.errors import AgentNotFound, BadInput
 from copaw.paths import Paths
 from copaw.ports import Json
+from copaw.security.local_token import known_local_token
 
 _PROMPTS = "*.md"
 
@@ -47,7 +49,7 @@ def run(options: Options) -> str:
         workspace = copy_agent(paths, home, options)
         before = _files(workspace)
         with _server(paths, home, options) as base_url:
-            task = _submit_and_wait(base_url, options)
+            task = _submit_and_wait(base_url, options, paths)
         if options.output_dir is not None:
             keep(options.output_dir, workspace, _files(workspace) - before, task)
     finally:
@@ -100,8 +102,10 @@ def _server(paths: Paths, home: Path, options: Options) -> Iterator[str]:
         yield wait_until_listening(process, listening, log_file)
 
 
-def _submit_and_wait(base_url: str, options: Options) -> Json:
-    http = Transport(base_url, agent_id=options.agent_id, timeout_s=60.0)
+def _submit_and_wait(base_url: str, options: Options, paths: Paths) -> Json:
+    # Its own server's token, whatever COPAW_API_TOKEN is for.
+    token = known_local_token(SecretFiles(paths.secret_dir))
+    http = Transport(base_url, agent_id=options.agent_id, timeout_s=60.0, token=token)
     request = runs.request_of(runs.new_session_id("task", options.agent_id), options.instruction)
     answer = Client(http).submit({**request, "timeout_seconds": options.timeout_s}, timeout_s=60.0)
     return TaskClient(http).wait(str(answer.get("task_id")), None)

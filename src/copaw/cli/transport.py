@@ -52,14 +52,18 @@ class Transport:
     :param base_url: without a trailing slash.
     :param agent_id: sent as ``X-Agent-Id``; ``None`` leaves the choice to the server.
     :param timeout_s: default time for one whole call.
+    :param token: sent as ``Authorization: Bearer``.
     """
 
-    def __init__(self, base_url: str, *, agent_id: str | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, base_url: str, *, agent_id: str | None = None, timeout_s: float = 30.0, token: str | None = None
+    ) -> None:
         if agent_id is not None and not (agent_id.isascii() and agent_id.isprintable()):
             raise BadInput(f"An agent id has printable ASCII characters only, not {agent_id!r}.", field="agent_id")
         self.base_url = base_url
         self._agent_id = agent_id
         self._timeout_s = timeout_s
+        self._token = token
 
     def call(
         self,
@@ -104,6 +108,8 @@ class Transport:
         headers = {"Accept": "application/json, text/event-stream", "Connection": "close"}
         if self._agent_id is not None:
             headers["X-Agent-Id"] = self._agent_id
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
         payload = None
         if body is not None:
             payload = json.dumps(body, ensure_ascii=False).encode()
