@@ -74,7 +74,7 @@ def is_public(scope: Scope) -> bool:
 
 def query_token(scope: Scope) -> str | None:
     """``?token=``, where that is accepted."""
-    if scope.get("method", "GET") != "GET" or _TOKEN_IN_QUERY.fullmatch(route_path(scope)) is None:
+    if scope.get("method") not in ("GET", "HEAD") or _TOKEN_IN_QUERY.fullmatch(route_path(scope)) is None:
         return None
     tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
     return tokens[0] if len(tokens) == 1 else None
