@@ -18,6 +18,8 @@
     │   ├── ServerClosing
     │   ├── AgentNotServing
     │   └── TooManyAttempts         429
+    │   └── AgentNotServing
+    ├── ToolFailed                  502   a tool call that is a run of its own failed
     ├── ModelError                  502   the model or its provider failed
     │   ├── ModelNotConfigured      422
     │   └── ModelRateLimited        503
@@ -213,6 +215,13 @@ class TooManyAttempts(Unavailable):
 
     http_status = 429
     code = "TOO_MANY_ATTEMPTS"
+
+
+class ToolFailed(CopawError):
+    """The tool reported an error."""
+
+    http_status = 502
+    code = "TOOL_FAILED"
 
 
 class ModelError(CopawError):

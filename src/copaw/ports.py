@@ -48,6 +48,7 @@ class ToolContext:
     :param environ: variables added to a child process's environment.
     :param variables: the user's variables as they are now; ``environ`` goes before them. Blocks.
     :param progress: call it when something moved, so that the run does not look stalled.
+    :param hold: what keeps the run's generation open.
     """
 
     agent_id: str
@@ -60,6 +61,14 @@ class ToolContext:
     user_timezone: Callable[[], str] = lambda: "UTC"
     set_user_timezone: Callable[[str], Awaitable[None]] | None = None
     progress: Callable[[], None] = lambda: None
+    hold: Hold | None = None
+
+
+class Hold(Protocol):
+    """What keeps a generation open for a run: a lease. Work that the run begins may go on under it."""
+
+    @property
+    def released(self) -> bool: ...
 
 
 class Tool(Protocol):
@@ -114,6 +123,9 @@ class TurnRunner(Protocol):
         :raises CopawError, OSError: it could not be done; the session is as it was, as after a cancellation.
         """
 
+    async def call(self, turn: Turn, tool: str, arguments: Json, emit: EventSink) -> None:
+        """Make one tool call to its end beside the conversation; ``turn`` says on whose behalf. As :meth:`run`."""
+
 
 @dataclass(slots=True)
 class Turn:
@@ -125,6 +137,7 @@ class Turn:
     :param progress: notes that something moved.
     :param wait_for_session: queue behind a run of the same session instead of failing with ``SessionBusy``.
     :param environ: variables for child processes, such as who is calling.
+    :param hold: what keeps the generation open for it.
     """
 
     session_id: str
@@ -139,3 +152,4 @@ class Turn:
     wait_for_session: bool = False
     on_started: Callable[[], None] = lambda: None
     environ: Mapping[str, str] = field(default_factory=dict)
+    hold: Hold | None = None

@@ -152,6 +152,10 @@ class LeaseSet:
     def __len__(self) -> int:
         return len(self._live)
 
+    def __contains__(self, lease: Lease) -> bool:
+        """Whether this lease is one of the set and live."""
+        return lease.id in self._live
+
     def __iter__(self) -> Iterator[Lease]:
         return iter(tuple(self._live.values()))
 

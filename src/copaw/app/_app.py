@@ -45,6 +45,7 @@ from copaw.app.routers import (
     responses,
     settings,
     tasks,
+    tools,
     version,
 )
 from copaw.app.routers.area import Area
@@ -68,6 +69,7 @@ AGENT_SCOPED = (
     responses,
     a2a,
     settings,
+    tools,
     not_here,
 )
 """Routers that also exist below ``/api/agents/{agentId}``."""

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from copaw.aiokits.lease import NO_LABELS, Lease
+from copaw.aiokits.lease import NO_LABELS, Gate, Lease
 from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import AgentSnapshot, Workspace
@@ -79,15 +79,22 @@ class AgentSlot:
     ) -> tuple[Workspace, Lease]:
         """Look up the current workspace and lease it, in one step without an await.
 
+        :param parent: as long as it is live, its workspace is leased instead, even if that drains.
         :raises AgentDisabled, AgentNotFound, ServerClosing, AgentNotServing: why there is none to lease.
         """
         if self._stop_reason is not None:
             self._refuse(self._stop_reason)
-        workspace = self.current
+        workspace = self._workspace_of(parent) or self.current
         if workspace is None:
             why = "it is still starting" if self.starting else self._why_not()
             raise AgentNotServing(self.agent_id, why)
         return workspace, workspace.leases.acquire(kind, key, labels, parent)
+
+    def _workspace_of(self, lease: Lease | None) -> Workspace | None:
+        if lease is None:
+            return None
+        holders = (workspace for workspace in self.generations() if lease in workspace.leases)
+        return next((workspace for workspace in holders if workspace.leases.gate is not Gate.SHUT), None)
 
     def _refuse(self, reason: EndReason) -> None:
         match reason:

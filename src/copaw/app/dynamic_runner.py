@@ -14,18 +14,18 @@ from pathlib import Path
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.lease import Lease
 from copaw.app.background.live import OpenCall, RunHandle
-from copaw.app.background.records import TaskRecord
+from copaw.app.background.records import TaskKind, TaskRecord
 from copaw.app.background.resume import close_open_calls, continuation, holds_request
 from copaw.app.commands.service import ChatCommands
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.events import Event
-from copaw.app.runner.request import AgentRequest, parse_request, turn_of
+from copaw.app.runner.request import AgentRequest, parse_request, tool_turn, turn_of
 from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace
 from copaw.errors import SessionBusy
-from copaw.ports import EventSink
+from copaw.ports import EventSink, Hold
 
 
 class DynamicMultiAgentRunner:
@@ -124,10 +124,16 @@ class DynamicMultiAgentRunner:
         return self._locks.locked(files.path(record.user_id, record.session_id))
 
     async def start_task(
-        self, record: TaskRecord, began: Callable[[], None], open_calls: Sequence[OpenCall]
+        self,
+        record: TaskRecord,
+        began: Callable[[], None],
+        open_calls: Sequence[OpenCall],
+        parent: Hold | None = None,
     ) -> RunHandle:
         """Start the run of a task; see :class:`copaw.app.background.live.TaskRuns`."""
         await self._manager.get_agent(record.agent_id)
+        if record.kind is TaskKind.TOOL:
+            return self._start_tool(record, began, parent if isinstance(parent, Lease) else None)
         request = parse_request(record.request)
         if record.resumes and await self._mend(record, request, open_calls):
             request = parse_request({**record.request, "input": continuation()})
@@ -135,6 +141,29 @@ class DynamicMultiAgentRunner:
         return await self.start(
             request, record.agent_id, kind=kind, task_id=record.id, wait_for_session=True, on_started=began
         )
+
+    def _start_tool(self, record: TaskRecord, began: Callable[[], None], parent: Lease | None) -> Run:
+        agent_id, call = record.agent_id, record.request
+        labels = {
+            "session_id": record.session_id,
+            "user_id": record.user_id,
+            "channel": record.channel,
+            "task_id": record.id,
+        }
+        workspace, lease = self._manager.acquire(agent_id, "task", record.id, labels, parent)
+        try:
+            turn = tool_turn(
+                record.session_id, record.user_id, record.channel, lease, began, _identity(agent_id, labels)
+            )
+
+            async def work(_run: Run, emit: EventSink) -> None:
+                await workspace.runner.call(turn, call["tool"], call["arguments"], emit)
+
+            tracker = self._manager.slot(agent_id).tracker
+            return tracker.start(record.id, record.session_id, lease, workspace.generation, work)
+        except BaseException:
+            lease.release()
+            raise
 
     async def _mend(self, record: TaskRecord, request: AgentRequest, open_calls: Sequence[OpenCall]) -> bool:
         """Close what an interrupted run left open in its session. Whether the session holds the request."""

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from copaw.agents.context.settings import ContextSettings
 from copaw.agents.engine_imports import load_engine
@@ -33,6 +33,8 @@ from copaw.ports import Tool, ToolContext, Turn, TurnRunner
 from copaw.providers.files import ModelSlot
 from copaw.providers.limits import LLMLimits
 from copaw.providers.store import ProviderStore
+from copaw.tools.base import FunctionTool
+from copaw.tools.in_background import BackgroundTool, ToolTasks, tool_task_tools
 from copaw.tools.registry import enabled_tools
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ logger = logging.getLogger(__name__)
 class Generations:
     """Reads snapshots and opens what they describe.
 
+    :param tool_tasks: makes the calls of tools that are set to run beside the conversation.
     :param further_tools: tools that need more of the server than a context gives; switched off like the others.
     :param set_timezone: sets the user's time zone for everybody.
     :param models: answers the registry; called when the first generation is built, because it loads the engine.
@@ -62,6 +65,7 @@ class Generations:
         mcp: McpClients,
         envs: EnvFile,
         set_timezone: Callable[[str], Awaitable[None]],
+        tool_tasks: ToolTasks,
         further_tools: Sequence[Tool] = (),
     ) -> None:
         self._paths = paths
@@ -73,6 +77,7 @@ class Generations:
         self._mcp = mcp
         self._envs = envs
         self._set_timezone = set_timezone
+        self._tool_tasks = tool_tasks
         self._further_tools = further_tools
 
     def files(self, agent_id: str) -> WorkspacePaths:
@@ -125,8 +130,10 @@ class Generations:
         """Open one generation. Models, clients and session locks are shared by all of them."""
         configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
         switches = {name: tool.enabled for name, tool in configured.items()}
+        own = enabled_tools(switches)
         further = [tool for tool in self._further_tools if switches.get(tool.name, True)]
-        builtin = [*enabled_tools(switches), *further]
+        beside = {name for name, tool in configured.items() if tool.async_execution}
+        builtin = [*offered(own, beside, self._tool_tasks), *further]
         async with self._mcp.tools_for(snapshot.agent_id, snapshot.profile, builtin) as tools:
             yield AgentTurnRunner(
                 factory=await self._factory(snapshot, tools),
@@ -136,6 +143,7 @@ class Generations:
                 locks=self._locks,
                 make_context=lambda turn: self._context(snapshot, turn),
                 report=self._push.add,
+                tools={tool.name: tool for tool in own},
             )
 
     async def _factory(self, snapshot: AgentSnapshot, tools: AgentTools) -> AgentFactory:
@@ -169,4 +177,12 @@ class Generations:
             user_timezone=lambda: self._config.root.user_timezone,
             set_user_timezone=self._set_timezone,
             progress=turn.progress,
+            hold=turn.hold,
         )
+
+
+def offered(tools: Sequence[FunctionTool[Any]], beside: Collection[str], tasks: ToolTasks) -> list[Tool]:
+    """The tools as the model has them: those in ``beside`` run in the background, with tools to look after that."""
+    chosen: list[Tool] = [BackgroundTool(tool, tasks) if tool.name in beside else tool for tool in tools]
+    in_use = any(tool.name in beside for tool in tools)
+    return [*chosen, *tool_task_tools(tasks)] if in_use else chosen

@@ -16,9 +16,12 @@ from copaw.app.agent_sync import AgentSync
 from copaw.app.authentication import Authentication
 from copaw.app.background.callbacks import Callbacks, callback_secret
 from copaw.app.background.delegation import Delegation
+from copaw.app.background.notices import Notices
+from copaw.app.background.records import Asker
 from copaw.app.background.server_lock import lock_working_dir
 from copaw.app.background.service import TaskService
 from copaw.app.background.settings import TaskSettings, store_opener, task_settings
+from copaw.app.background.tool_tasks import ToolCalls
 from copaw.app.channels.registry import ChannelRegistry
 from copaw.app.commands.wiring import make_commands
 from copaw.app.config_watch import ConfigWatcher
@@ -34,6 +37,7 @@ from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.request import AgentRequest
 from copaw.app.runner.task_tracker import Run
+from copaw.app.tool_admin import ToolAdmin
 from copaw.config.envs import EnvFile
 from copaw.config.secrets import SecretFiles
 from copaw.config.store import ConfigStore
@@ -81,7 +85,8 @@ class Services:
         self.models = self.registry.get
         self.envs = EnvFile(paths.secret_dir)
         self.mcp = McpClients(self.envs)
-        self.delegation = Delegation(lambda: self.tasks, self._task_timeout_s, self.push.add)
+        self.delegation = Delegation(lambda: self.tasks, self._task_timeout_s)
+        further = agent_tools(self.delegation)
         self.generations = Generations(
             paths=paths,
             config=config,
@@ -92,8 +97,10 @@ class Services:
             mcp=self.mcp,
             envs=self.envs,
             set_timezone=self.set_user_timezone,
-            further_tools=agent_tools(self.delegation),
+            tool_tasks=ToolCalls(lambda: self.tasks, self._task_timeout_s),
+            further_tools=further,
         )
+        self.tools = ToolAdmin(config, further)
         self.channels = ChannelRegistry.from_environment(paths)
         self._exclusive = KeyedLocks()
         self.ingresses = Ingresses(self._channel_ingress)
@@ -115,7 +122,10 @@ class Services:
             store_opener(paths.working_dir, os.environ),
             self.runner,
             task_settings,
-            Callbacks(partial(asyncio.to_thread, callback_secret, self.secrets, os.environ)),
+            (
+                Callbacks(partial(asyncio.to_thread, callback_secret, self.secrets, os.environ)),
+                Notices(self._tell),
+            ),
         )
         self.metrics.watch_tasks(self.tasks.counts)
         sync = AgentSync(config, self.manager)
@@ -157,6 +167,16 @@ class Services:
     def _send(self, agent_id: str, *message: str) -> Awaitable[None]:
         return self.ingresses.of(agent_id).send(*message)
 
+    async def _tell(self, asker: Asker, text: str) -> bool:
+        """Tell a conversation something: in the web console, or through the channel it is held in."""
+        if self.manager.closing:
+            return False  # Nobody would see it; the next start tells it.
+        if asker.channel == "console":
+            self.push.add(asker.session_id, text)
+            return True
+        await self.ready.wait()
+        return await self.ingresses.of(asker.agent_id).post(asker.channel, asker.user_id, asker.session_id, text)
+
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start_agents(self) -> None:
@@ -182,7 +202,6 @@ class Services:
     async def aclose(self) -> None:
         """After :meth:`drain`: record how what ran has ended, write what is unwritten, close clients."""
         await self.crons.aclose()
-        await self.delegation.aclose()
         await self.tasks.aclose()
         await self.chats.flush()
         await self.mcp.aclose()

@@ -270,6 +270,10 @@ class FakeRunner:
         """There is no conversation here."""
         return Compacted(0, 0, 0)
 
+    async def call(self, turn: Turn, tool: str, arguments: Json, emit: EventSink) -> None:
+        """A tool call is a turn like any other here."""
+        await self.run(turn, emit)
+
     def _emit(self, turn: Turn, emit: EventSink, payload: Json) -> None:
         if not turn.abandoned():
             self.check_pooled()

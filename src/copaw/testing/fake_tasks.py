@@ -12,7 +12,7 @@ from copaw.app.background.store import TaskStore
 from copaw.app.background.submission import Submission, parse_submission
 from copaw.app.runner.events import Event, ResponseStream, ended_error, error_object
 from copaw.errors import CopawError, EndReason
-from copaw.ports import Json
+from copaw.ports import Hold, Json
 
 WRITES = frozenset({"add", "advance", "annotate", "delete", "add_events", "resume", "trim"})
 
@@ -92,6 +92,7 @@ class FakeRuns:
         self.started: list[FakeRun] = []
         self.began: list[Callable[[], None]] = []
         self.open_calls: list[Sequence[OpenCall]] = []
+        self.parents: list[Hold | None] = []
         self.refuse: CopawError | None = None
         self.hold = False
         self.busy = False
@@ -104,13 +105,18 @@ class FakeRuns:
         return self.busy
 
     async def start_task(
-        self, record: TaskRecord, began: Callable[[], None], open_calls: Sequence[OpenCall]
+        self,
+        record: TaskRecord,
+        began: Callable[[], None],
+        open_calls: Sequence[OpenCall],
+        parent: Hold | None = None,
     ) -> FakeRun:
         await self.check(record.agent_id)
         run = FakeRun(record)
         self.started.append(run)
         self.began.append(began)
         self.open_calls.append(open_calls)
+        self.parents.append(parent)
         if not self.hold:
             asyncio.get_running_loop().call_soon(began)
         return run

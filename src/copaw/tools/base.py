@@ -43,6 +43,14 @@ class FunctionTool(Generic[A]):
         """JSON schema of the arguments object, made once."""
         return parameters_of(self.arguments)
 
+    def problem_with(self, arguments: Mapping[str, Any]) -> str | None:
+        """What is wrong with these arguments, for a model to read; ``None`` if nothing is."""
+        try:
+            self.arguments.model_validate(_given(self.arguments, arguments))
+        except ValidationError as error:
+            return _explain(self.name, self.arguments, error)
+        return None
+
     async def __call__(self, context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
         """Validate and run. Bad arguments and failures come back as results; only cancellation is raised."""
         try:

@@ -42,7 +42,7 @@ def builtin_tools() -> dict[str, Tool]:
     return {tool.name: tool for tool in BUILTIN}
 
 
-def enabled_tools(switches: Mapping[str, bool]) -> list[Tool]:
+def enabled_tools(switches: Mapping[str, bool]) -> list[FunctionTool[Any]]:
     """The tools that are on, in listing order.
 
     :param switches: tool name to whether it is enabled; a tool without an entry is on, and an entry without a

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from copaw.app.background.database import SqliteDatabase, sqlite_url, with_driver
 from copaw.app.background.records import TaskRecord, TaskState
@@ -149,3 +150,21 @@ def test_an_address_gets_its_driver(url: str, full: str) -> None:
 def test_an_address_of_no_known_database_is_bad_input(url: str) -> None:
     with pytest.raises(BadInput, match="COPAW_DATABASE_URL"):
         with_driver(url)
+
+
+async def test_a_ledger_of_the_first_version_is_brought_up_to_date_with_its_tasks(file: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    def go_back(connection: Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", "copaw.app.background:migrations")
+        command.downgrade(config, "0001")
+
+    store = await open_sql_store(sqlite_url(file))
+    await store.add(task())
+    await store.database.write(go_back)
+    await store.aclose()
+    again = await open_sql_store(sqlite_url(file))
+    assert await again.get("t1") == task()
+    await again.aclose()

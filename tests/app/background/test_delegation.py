@@ -12,7 +12,8 @@ import pytest
 
 from copaw.app.background.delegation import Delegation
 from copaw.app.background.memory_store import MemoryTaskStore
-from copaw.app.background.records import TaskState
+from copaw.app.background.notices import Notices
+from copaw.app.background.records import Asker, TaskState
 from copaw.app.background.service import TaskService
 from copaw.app.background.settings import TaskSettings
 from copaw.errors import EndReason
@@ -28,15 +29,17 @@ class Office:
 
     def __init__(self) -> None:
         self.runs = FakeRuns()
-        self.notices: list[tuple[str, str]] = []
-        self.tasks = TaskService(self._store, self.runs, TaskSettings(limit_of=lambda _agent: 1))
-        self.delegation = Delegation(
-            lambda: self.tasks, lambda _agent: 60.0, lambda *notice: self.notices.append(notice)
-        )
+        self.notices: list[tuple[Asker, str]] = []
+        self.tasks = TaskService(self._store, self.runs, TaskSettings(limit_of=lambda _agent: 1), [Notices(self._tell)])
+        self.delegation = Delegation(lambda: self.tasks, lambda _agent: 60.0)
         self._tools = {tool.name: tool for tool in agent_tools(self.delegation)}
 
     async def _store(self) -> MemoryTaskStore:
         return MemoryTaskStore()
+
+    async def _tell(self, asker: Asker, text: str) -> bool:
+        self.notices.append((asker, text))
+        return True
 
     async def call(self, name: str, caller: ToolContext = CALLER, **arguments: Any) -> ToolResult:
         return await self._tools[name](caller, arguments)
@@ -53,7 +56,6 @@ async def office() -> AsyncIterator[Office]:
     yield office
     for run in office.runs.started:
         run.stop(EndReason.SERVER_SHUTDOWN)
-    await office.delegation.aclose()
     await office.tasks.aclose()
 
 
@@ -178,4 +180,6 @@ async def test_who_wants_it_is_told_of_the_end(office: Office) -> None:
     run.say("All sorted.")
     run.complete()
     await office.run()
-    assert [(session, "All sorted." in notice) for session, notice in office.notices] == [("s", True)]
+    assert [(asker, "All sorted." in notice) for asker, notice in office.notices] == [
+        (Asker("a", "console", "u", "s"), True)
+    ]

@@ -150,3 +150,29 @@ async def test_a_cancelled_close_leaves_nothing_connected_either(world: ChannelW
 async def test_an_agent_that_was_never_started_has_no_channels(world: ChannelWorld) -> None:
     with pytest.raises(Unavailable, match="not started"):
         world.ingresses.of("nobody")
+
+
+async def test_what_is_posted_waits_for_its_channel_over_a_reload_and_arrives_once(
+    world: ChannelWorld, hub: MemoryHub
+) -> None:
+    hub.refuse = "down"
+    hub.live[0].crash.set_exception(ConnectionError("gone"))
+    await asyncio.sleep(0.1)
+    posted = asyncio.ensure_future(world.ingress().post("memory", "u", "s", "done"))
+    await world.reload(memory={"value": 3}, other={})
+    assert not posted.done()
+    hub.refuse = ""
+    assert await posted
+    await world.reconnected(memory={"value": 4}, other={})
+    await asyncio.sleep(100)
+    assert hub.sent == [("s", "done")]
+
+
+async def test_what_is_posted_and_given_up_says_so(world: ChannelWorld, hub: MemoryHub) -> None:
+    hub.broken_sends = 1000
+    assert not await world.ingress().post("memory", "u", "s", "done")
+    with pytest.raises(NotFound, match="no channel 'nothing'"):
+        await world.ingress().post("nothing", "u", "s", "done")
+    await world.reconnected(memory={"enabled": False}, other={})
+    with pytest.raises(Conflict, match="not switched on"):
+        await world.ingress().post("memory", "u", "s", "done")

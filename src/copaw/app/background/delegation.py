@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from copaw.aiokits.tasks import TaskOwner
-from copaw.app.background.records import TaskRecord, TaskState
+from copaw.app.background.outcome import answer_of
+from copaw.app.background.records import Asker, TaskRecord, TaskState
 from copaw.app.background.service import TaskService
 from copaw.app.background.submission import parse_submission
 from copaw.errors import Conflict, EndReason, NotFound
 from copaw.ports import Json, ToolContext
 from copaw.tools.agent_tasks import AgentTask
-
-logger = logging.getLogger(__name__)
 
 MAX_DEPTH = 5
 """So many agents may wait for one another in a row."""
@@ -27,27 +24,17 @@ class Delegation:
 
     :param tasks: answers the service, which is made after the agents' tools are.
     :param default_timeout_s: how long a task of an agent may take, by its configuration.
-    :param tell: shows a notice in a session.
     """
 
-    def __init__(
-        self,
-        tasks: Callable[[], TaskService],
-        default_timeout_s: Callable[[str], float],
-        tell: Callable[[str, str], None],
-    ) -> None:
+    def __init__(self, tasks: Callable[[], TaskService], default_timeout_s: Callable[[str], float]) -> None:
         self._tasks = tasks
         self._default_timeout_s = default_timeout_s
-        self._tell = tell
-        self._owner = TaskOwner("delegation")
 
     async def submit(
         self, caller: ToolContext, agent_id: str, text: str, *, session_id: str, timeout_s: float | None, notify: bool
     ) -> AgentTask:
-        record = await self._submit(caller, agent_id, text, session_id, timeout_s, waited_for=False)
-        if notify:
-            self._owner.spawn(self._notify(caller.session_id, record.id), record.id)
-        return _shown(record)
+        asker = asker_of(caller) if notify else None
+        return _shown(await self._submit(caller, agent_id, text, session_id, timeout_s, waited_for=False, asker=asker))
 
     async def ask(
         self, caller: ToolContext, agent_id: str, text: str, *, session_id: str, timeout_s: float
@@ -78,6 +65,7 @@ class Delegation:
         timeout_s: float | None,
         *,
         waited_for: bool,
+        asker: Asker | None = None,
     ) -> TaskRecord:
         parent = self._tasks().of_session(caller.agent_id, caller.user_id, caller.session_id)
         chain = (*(parent.record.chain if parent is not None else ()), caller.agent_id)
@@ -88,7 +76,7 @@ class Delegation:
         body: Json = request if timeout_s is None else {**request, "timeout_seconds": timeout_s}
         wanted = parse_submission(
             agent_id, body, request, default_timeout_s=self._default_timeout_s(agent_id),
-            parent_id=parent.record.id if parent is not None else None, chain=chain,
+            parent_id=parent.record.id if parent is not None else None, chain=chain, asker=asker,
         )  # fmt: skip
         return await self._tasks().submit(wanted, immediately=waited_for)
 
@@ -99,22 +87,12 @@ class Delegation:
         for task_id in task_ids:
             self._tasks().promote(task_id)
         ends = [asyncio.ensure_future(self._tasks().wait(task_id)) for task_id in task_ids]
-        when = asyncio.FIRST_COMPLETED if first else asyncio.ALL_COMPLETED
-        deadline = time.monotonic() + timeout_s
         try:
-            pending = set(ends)
-            while pending and (left_s := deadline - time.monotonic()) > 0:
-                done, pending = await asyncio.wait(pending, timeout=min(left_s, 15.0), return_when=when)
-                caller.progress()  # To wait for another is no stall.
-                if first and done:
-                    break
+            await wait_for(ends, timeout_s, first=first, progress=caller.progress)
         except asyncio.CancelledError:
             for task_id in task_ids:
                 await asyncio.shield(self._tasks().cancel(task_id, EndReason.PARENT_CANCELLED))
             raise
-        finally:
-            for end in ends:
-                end.cancel()
         return [_shown(await self._tasks().get(task_id)) for task_id in task_ids]
 
     async def _own(self, caller: ToolContext, task_id: str) -> TaskRecord:
@@ -123,13 +101,28 @@ class Delegation:
             raise NotFound(f"You handed over no task {task_id}.")
         return record
 
-    async def _notify(self, session_id: str, task_id: str) -> None:
-        task = _shown(await self._tasks().wait(task_id))
-        self._tell(session_id, f"Task {task.id} of agent {task.agent_id} has ended ({task.state}). {task.answer}")
 
-    async def aclose(self) -> None:
-        """No notice is given any more."""
-        await self._owner.aclose()
+async def wait_for(
+    ends: Sequence[asyncio.Future[TaskRecord]], timeout_s: float, *, first: bool, progress: Callable[[], None]
+) -> None:
+    """Wait for all of ``ends``, or the ``first``; cancel those left, which ends nothing but this waiting."""
+    when = asyncio.FIRST_COMPLETED if first else asyncio.ALL_COMPLETED
+    deadline = time.monotonic() + timeout_s
+    pending = set(ends)
+    try:
+        while pending and (left_s := deadline - time.monotonic()) > 0:
+            done, pending = await asyncio.wait(pending, timeout=min(left_s, 15.0), return_when=when)
+            progress()  # To wait for another is no stall.
+            if first and done:
+                break
+    finally:
+        for end in ends:
+            end.cancel()
+
+
+def asker_of(caller: ToolContext) -> Asker:
+    """The conversation that a tool is used in."""
+    return Asker(caller.agent_id, caller.channel, caller.user_id, caller.session_id)
 
 
 def _check_chain(chain: tuple[str, ...], agent_id: str) -> None:
@@ -145,20 +138,7 @@ def _signed(caller: ToolContext, text: str) -> str:
 
 
 def _shown(record: TaskRecord) -> AgentTask:
-    succeeded = record.state is TaskState.SUCCEEDED
-    answer = "\n".join(_texts(record.result or {})) if record.state.terminal else ""
-    if record.state.terminal and not succeeded:
-        error = (record.result or {}).get("error") or {}
-        answer = f"{answer}\nError: {error.get('message') or record.state}".strip()
-    ended = record.state.terminal
-    return AgentTask(record.id, record.agent_id, record.session_id, record.state.value, ended, succeeded, answer)
-
-
-def _texts(result: Json) -> Iterator[str]:
-    """The text of the last message that has one."""
-    for message in reversed(result.get("output") or []):
-        if message.get("type") == "message":
-            texts = [str(item.get("text") or "") for item in message.get("content") or []]
-            if any(texts):
-                yield from texts
-                return
+    ended, succeeded = record.state.terminal, record.state is TaskState.SUCCEEDED
+    return AgentTask(
+        record.id, record.agent_id, record.session_id, record.state.value, ended, succeeded, answer_of(record)
+    )

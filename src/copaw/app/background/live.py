@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from copaw.app.background.records import TaskRecord, TaskState
+from copaw.app.background.records import TaskKind, TaskRecord, TaskState
 from copaw.errors import EndReason
-from copaw.ports import Json
+from copaw.ports import Hold, Json
 
 
 class RunEvent(Protocol):
@@ -59,12 +59,17 @@ class TaskRuns(Protocol):
         """Whether a run of the task's session is under way."""
 
     async def start_task(
-        self, record: TaskRecord, began: Callable[[], None], open_calls: Sequence[OpenCall]
+        self,
+        record: TaskRecord,
+        began: Callable[[], None],
+        open_calls: Sequence[OpenCall],
+        parent: Hold | None = None,
     ) -> RunHandle:
-        """Start the run of a task on the generation that serves now.
+        """Start the run of a task on the generation that serves now, or on that of its parent.
 
         :param began: to be called when the session is free and the run really begins.
         :param open_calls: for a task that resumes another: what that one left without a result.
+        :param parent: the hold of the run in which a tool call was put in the background.
         :raises CopawError: the agent cannot take it; nothing was started.
         """
 
@@ -75,16 +80,23 @@ class LiveTask:
 
     :param settled: set when its run has started or it will never have one.
     :param ended: set when its end is recorded, or is known and cannot be recorded yet.
-    :param queued: it takes part in the fair queue; a task that another one waits for does not.
+    :param queued: it takes part in the fair queue; a tool call and a task that another one waits for do not.
+    :param parent: the hold of the run that began it, until its own run has started.
     """
 
     record: TaskRecord
     queued: bool = True
+    parent: Hold | None = None
     run: RunHandle | None = None
     stop_reason: EndReason | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     timer: asyncio.TimerHandle | None = None
+
+    @property
+    def has_session(self) -> bool:
+        """Whether its run works in its session; a tool call only belongs to one."""
+        return self.record.kind is TaskKind.RUN
 
     @property
     def session(self) -> str:
@@ -117,6 +129,7 @@ class LiveTask:
     def has_run(self, run: RunHandle) -> None:
         """Its run has started."""
         self.run = run
+        self.parent = None
         self.settled.set()
         if self.stop_reason is not None:
             run.stop(self.stop_reason)

@@ -120,6 +120,16 @@ class MemoryTaskStore:
             )
         )
 
+    async def notices_pending(self, owner: str) -> list[TaskRecord]:
+        return self._where(
+            lambda record: (
+                record.owner == owner
+                and record.state.terminal
+                and record.notice_state is CallbackState.PENDING
+                and record.retried_as is None
+            )
+        )
+
     def _where(self, wanted: Any) -> list[TaskRecord]:
         return sorted((record for record in self._records.values() if wanted(record)), key=_age)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from copaw.app.background.live import OpenCall
-from copaw.app.background.records import SERVER_DIED, EventChunk, TaskRecord, TaskState
+from copaw.app.background.records import SERVER_DIED, EventChunk, TaskKind, TaskRecord, TaskState
 from copaw.errors import CopawError, EndReason
 from copaw.ports import Json
 
@@ -65,6 +65,33 @@ def _response(record: TaskRecord, error: Json, now: float, output: list[Json]) -
         "usage": None,
         "session_id": record.session_id,
     }
+
+
+def answer_of(record: TaskRecord) -> str:
+    """What a task that has ended answered, and what went wrong with it. Empty while it has not ended."""
+    if not record.state.terminal:
+        return ""
+    result = record.result or {}
+    last = _tool_output if record.kind is TaskKind.TOOL else _said
+    texts = (last(message) for message in reversed(result.get("output") or []))
+    answer = next((text for text in texts if text), "")
+    if record.state is TaskState.SUCCEEDED:
+        return answer
+    error = result.get("error") or {}
+    return f"{answer}\nError: {error.get('message') or record.state}".strip()
+
+
+def _said(message: Json) -> str:
+    items = message.get("content") or []
+    return "\n".join(str(item.get("text") or "") for item in items) if message.get("type") == "message" else ""
+
+
+def _tool_output(message: Json) -> str:
+    match message:
+        case {"type": "plugin_call_output", "content": [{"data": {"output": str(output)}}, *_]}:
+            return "\n".join(str(block.get("text") or f"[{block.get('type')}]") for block in json.loads(output))
+        case _:
+            return ""
 
 
 def frame_of(sequence: int, payload: Json) -> str:

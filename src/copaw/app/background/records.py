@@ -55,8 +55,27 @@ class OnInterrupt(StrEnum):
     RESUME = "resume"
 
 
+class TaskKind(StrEnum):
+    """What a task runs."""
+
+    RUN = "run"
+    """A request to an agent."""
+    TOOL = "tool"
+    """One tool call of an agent, which goes on beside the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The conversation that a task was begun from and that is told of its end."""
+
+    agent_id: str
+    channel: str
+    user_id: str
+    session_id: str
+
+
 class CallbackState(StrEnum):
-    """How far the delivery of a task's end to its ``callback_url`` has come."""
+    """How far telling somebody of a task's end has come: its ``callback_url``, or the conversation that asked."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -79,6 +98,7 @@ class TaskRecord:
     :param chain: agents that wait for this task, outermost first.
     :param callback_at: when the callback was delivered, or is tried next.
     :param events_truncated: events were left out because there were too many.
+    :param asker: the conversation that is told of the end; ``None`` if none is.
     """
 
     id: str
@@ -112,6 +132,9 @@ class TaskRecord:
     callback_at: float | None = None
     callback_error: str | None = None
     events_truncated: bool = False
+    kind: TaskKind = TaskKind.RUN
+    asker: Asker | None = None
+    notice_state: CallbackState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from copaw.app.background.records import CallbackState, OnInterrupt, TaskRecord, TaskState
+from copaw.app.background.records import Asker, CallbackState, OnInterrupt, TaskKind, TaskRecord, TaskState
 
 _NAMES = tuple(field.name for field in fields(TaskRecord))
 _LARGE = ("request", "result")
-_AS_JSON = frozenset({*_LARGE, "chain"})
+_AS_JSON = frozenset({*_LARGE, "chain", "asker"})
 _all = attrgetter(*_NAMES)
 # Escaped, because neither half a surrogate pair nor a zero character is text to every database.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -32,7 +32,7 @@ def _column(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in _AS_JSON:
-        return _encode(value)
+        return _encode(asdict(value) if isinstance(value, Asker) else value)
     return value.value if isinstance(value, StrEnum) else value
 
 
@@ -44,8 +44,12 @@ def record_of(row: Any) -> TaskRecord:
     values["chain"] = tuple(json.loads(values["chain"]))
     values["resumes"] = bool(values["resumes"])
     values["events_truncated"] = bool(values["events_truncated"])
-    if values["callback_state"] is not None:
-        values["callback_state"] = CallbackState(values["callback_state"])
+    values["kind"] = TaskKind(values["kind"])
+    for name in ("callback_state", "notice_state"):
+        if values[name] is not None:
+            values[name] = CallbackState(values[name])
+    if values["asker"] is not None:
+        values["asker"] = Asker(**json.loads(values["asker"]))
     for name in _LARGE:
         if values.get(name) is not None:
             values[name] = json.loads(values[name])

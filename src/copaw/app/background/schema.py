@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 
 metadata = MetaData()
@@ -43,11 +43,15 @@ tasks = Table(
     Column("callback_at", Double),
     Column("callback_error", Text),
     Column("events_truncated", Boolean, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="run"),
+    Column("asker", Text),
+    Column("notice_state", String(16)),
     Index("tasks_by_age", "created_at", "id"),
     Index("tasks_by_agent", "agent_id", "created_at", "id"),
     Index("tasks_by_state", "state", "created_at", "id"),
     Index("tasks_by_session", "session_id", "created_at", "id"),
     Index("tasks_by_callback", "callback_state"),
+    Index("tasks_by_notice", "notice_state"),
     Index("tasks_by_key", "idempotency_key", unique=True),
 )
 

@@ -13,22 +13,21 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from copaw.aiokits.tasks import TaskOwner
-from copaw.app.background.callbacks import Callbacks
 from copaw.app.background.live import LiveTask, OpenCall, TaskRuns
 from copaw.app.background.opening import Opening
 from copaw.app.background.outcome import end_reason_of, ended_result, failed_result, frame_of, state_after
 from copaw.app.background.queue import FairQueue
 from copaw.app.background.recorder import EventRecorder
-from copaw.app.background.records import EventChunk, TaskPage, TaskQuery, TaskRecord, TaskState
+from copaw.app.background.records import EventChunk, TaskKind, TaskPage, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.recovery import read_remains
 from copaw.app.background.settings import TaskSettings
 from copaw.app.background.store import TaskStore, not_ended, same_request
 from copaw.app.background.submission import OnBusy, Submission, again
 from copaw.errors import Conflict, CopawError, EndReason, NotFound, SessionBusy, Unavailable
-from copaw.ports import Json
+from copaw.ports import Hold, Json
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +36,23 @@ RETRY_WRITE_S = (0.5, 1.0, 2.0, 5.0)
 CLOSE_TIMEOUT_S = 10.0
 
 
+class EndTeller(Protocol):
+    """Tells somebody of the ends of tasks, in the background."""
+
+    def begin(self, store: TaskStore, owner: str) -> None:
+        """The ledger is open: go on where a former process ended."""
+
+    def deliver(self, record: TaskRecord) -> None:
+        """A task has ended, and that is recorded."""
+
+    async def aclose(self) -> None: ...
+
+
 class TaskService:
     """Make it on the event loop; :meth:`aclose` it after all runs were ended.
 
     :param open_store: opens the ledger; begun at once, in the background, and again until it succeeds.
-    :param callbacks: tells of ends whoever gave a ``callback_url``; closed with this service.
+    :param tellers: told of every end; closed with this service.
     """
 
     def __init__(
@@ -49,11 +60,11 @@ class TaskService:
         open_store: Callable[[], Awaitable[TaskStore]],
         runs: TaskRuns,
         settings: TaskSettings | None = None,
-        callbacks: Callbacks | None = None,
+        tellers: Sequence[EndTeller] = (),
     ) -> None:
         self._runs = runs
         self.settings = settings or TaskSettings()
-        self._callbacks = callbacks
+        self._tellers = tellers
         self._queue: FairQueue[LiveTask] = FairQueue(self.settings.limit_of)
         self._live: dict[str, LiveTask] = {}
         self._ended: Counter[tuple[str, TaskState]] = Counter()
@@ -65,8 +76,8 @@ class TaskService:
 
     def _opened(self, store: TaskStore, resumed: Sequence[TaskRecord]) -> None:
         self._recorder = EventRecorder(store.add_events)
-        if self._callbacks is not None:
-            self._callbacks.begin(store, self.settings.owner)
+        for teller in self._tellers:
+            teller.begin(store, self.settings.owner)
         for record in resumed:
             self._accept(LiveTask(record))
 
@@ -79,18 +90,24 @@ class TaskService:
 
     # -- asking ------------------------------------------------------------------------------------------------
 
-    async def submit(self, submission: Submission, *, immediately: bool = False) -> TaskRecord:
+    async def submit(
+        self, submission: Submission, *, immediately: bool = False, parent: Hold | None = None
+    ) -> TaskRecord:
         """Accept a task. It runs when its turn comes, on whichever generation serves then.
 
         :param immediately: it takes no place in the queue, because a task that runs waits for it.
+        :param parent: the hold of the run that begins it; while that is held, it runs on the same generation.
         :raises CopawError: it cannot be accepted, and why; nothing was.
         """
         store = await self.store()
         await self._runs.check(submission.agent_id)
-        return await self._admit(store, submission.record(self.settings.owner), submission.on_busy, not immediately)
+        live = LiveTask(submission.record(self.settings.owner), not immediately, parent)
+        return await self._admit(store, live, submission.on_busy)
 
-    async def _admit(self, store: TaskStore, record: TaskRecord, on_busy: OnBusy, queued: bool) -> TaskRecord:
-        live = LiveTask(record, queued)
+    async def _admit(self, store: TaskStore, live: LiveTask, on_busy: OnBusy) -> TaskRecord:
+        record = live.record
+        if record.kind is TaskKind.TOOL:
+            self._check_tool_calls(record.agent_id)
         if on_busy is OnBusy.REJECT:
             if (known := await self._known(store, record)) is not None:
                 return known
@@ -115,9 +132,17 @@ class TaskService:
 
     def _check_idle(self, live: LiveTask) -> None:
         agent_id, session = live.record.agent_id, live.session
-        busy = any(other.record.agent_id == agent_id and other.session == session for other in self._live.values())
+        busy = any(
+            other.record.agent_id == agent_id and other.session == session and other.has_session
+            for other in self._live.values()
+        )
         if busy or self._runs.session_busy(live.record):
             raise SessionBusy(live.record.session_id)
+
+    def _check_tool_calls(self, agent_id: str) -> None:
+        calls = sum(live.record.agent_id == agent_id and not live.has_session for live in self._live.values())
+        if calls >= (limit := max(1, self.settings.limit_of(agent_id))):
+            raise Conflict(f"{calls} tool calls of this agent run in the background already; the limit is {limit}.")
 
     async def get(self, task_id: str) -> TaskRecord:
         """:raises NotFound: no such task."""
@@ -161,7 +186,7 @@ class TaskService:
         for live in self._live.values():
             record = live.record
             same = (record.agent_id, record.user_id, record.session_id) == (agent_id, user_id, session_id)
-            if same and record.started_at is not None and not record.state.terminal:
+            if same and live.has_session and record.started_at is not None and not record.state.terminal:
                 return live
         return None
 
@@ -200,9 +225,10 @@ class TaskService:
             raise not_ended(record)
         store = await self.store()
         await self._runs.check(record.agent_id)
-        following = await self._admit(store, again(record, self.settings.owner), OnBusy.QUEUE, True)
-        await store.annotate(task_id, retried_as=following.id)
-        return following
+        following = LiveTask(again(record, self.settings.owner), queued=record.kind is TaskKind.RUN)
+        accepted = await self._admit(store, following, OnBusy.QUEUE)
+        await store.annotate(task_id, retried_as=accepted.id)
+        return accepted
 
     async def delete(self, task_id: str) -> None:
         """Forget a task that has ended. :raises Conflict: it has not."""
@@ -248,7 +274,8 @@ class TaskService:
                 self._pump(live.record.agent_id)
 
     async def _run(self, live: LiveTask) -> None:
-        run = await self._runs.start_task(live.record, lambda: self._began(live), await self._open_calls(live.record))
+        open_calls = await self._open_calls(live.record)
+        run = await self._runs.start_task(live.record, lambda: self._began(live), open_calls, live.parent)
         live.has_run(run)
         assert self._recorder is not None
         position, last = 0, {}
@@ -327,8 +354,8 @@ class TaskService:
         self._live.pop(record.id, None)
         live.ended.set()
         self._opening.one_more_ended()
-        if self._callbacks is not None:
-            self._callbacks.deliver(live.record)
+        for teller in self._tellers:
+            teller.deliver(live.record)
 
     async def _write_end(self, live: LiveTask, chunks: Sequence[EventChunk]) -> bool:
         record = live.record
@@ -374,6 +401,6 @@ class TaskService:
         if self._recorder is not None:
             await self._recorder.aclose()
         await self._owner.aclose()
-        if self._callbacks is not None:
-            await self._callbacks.aclose()
+        for teller in self._tellers:
+            await teller.aclose()
         await self._opening.aclose()

@@ -195,6 +195,14 @@ class SqlTaskStore:
             tasks.c.state.not_in(UNDER_WAY),
         )
 
+    async def notices_pending(self, owner: str) -> list[TaskRecord]:
+        return await self._where(
+            tasks.c.owner == owner,
+            tasks.c.notice_state == CallbackState.PENDING,
+            tasks.c.state.not_in(UNDER_WAY),
+            tasks.c.retried_as.is_(None),
+        )
+
     async def trim(self, keep: int, ended_before: float) -> int:
         ended = tasks.c.state.not_in(UNDER_WAY)
         newest = select(tasks.c.created_at, tasks.c.id).where(ended)

@@ -67,6 +67,9 @@ class TaskStore(Protocol):
     async def callbacks_pending(self, owner: str) -> list[TaskRecord]:
         """The owner's tasks that have ended and whose callback is not delivered."""
 
+    async def notices_pending(self, owner: str) -> list[TaskRecord]:
+        """The owner's tasks that have ended, go on in no other one, and whose asker was not told."""
+
     async def trim(self, keep: int, ended_before: float) -> int:
         """Forget tasks that ended before that time, and the oldest ended ones above ``keep``. Answers how many."""
 

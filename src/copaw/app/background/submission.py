@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from copaw.app.background.records import CallbackState, OnInterrupt, TaskRecord, TaskState
+from copaw.app.background.records import Asker, CallbackState, OnInterrupt, TaskKind, TaskRecord, TaskState
 from copaw.errors import BadInput
 from copaw.ports import Json
 
@@ -38,6 +38,7 @@ class Submission:
 
     :param request: the validated body without the options, its session and user ids filled in.
     :param chain: agents that wait for it, outermost first; ``parent_id`` is the task whose run asks.
+    :param asker: the conversation that is told of the end.
     """
 
     agent_id: str
@@ -50,6 +51,8 @@ class Submission:
     parent_id: str | None = None
     chain: tuple[str, ...] = ()
     body_hash: str = ""
+    kind: TaskKind = TaskKind.RUN
+    asker: Asker | None = None
 
     def record(self, owner: str) -> TaskRecord:
         """The record of the task that comes of it."""
@@ -73,6 +76,9 @@ class Submission:
             chain=self.chain,
             callback_url=self.callback_url,
             callback_state=CallbackState.PENDING if self.callback_url else None,
+            kind=self.kind,
+            asker=self.asker,
+            notice_state=CallbackState.PENDING if self.asker else None,
         )
 
 
@@ -85,6 +91,7 @@ def parse_submission(
     idempotency_key: str | None = None,
     parent_id: str | None = None,
     chain: tuple[str, ...] = (),
+    asker: Asker | None = None,
 ) -> Submission:
     """Check the options of a submission.
 
@@ -104,6 +111,7 @@ def parse_submission(
         parent_id=parent_id,
         chain=chain,
         body_hash=_hash(agent_id, body),
+        asker=asker,
     )
 
 
@@ -132,6 +140,7 @@ def again(record: TaskRecord, owner: str, *, resumes: bool = False) -> TaskRecor
         callback_at=None,
         callback_error=None,
         events_truncated=False,
+        notice_state=CallbackState.PENDING if record.asker else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from copaw.app.background.records import TaskRecord, TaskState
@@ -30,14 +31,17 @@ def task_summary(record: TaskRecord) -> Json:
         "parent_id": record.parent_id,
         "chain": list(record.chain),
         "events_truncated": record.events_truncated,
+        "kind": record.kind.value,
+        "notice": _notice(record),
         "callback": _callback(record),
     }
 
 
 def task_json(record: TaskRecord) -> Json:
-    """A whole task: with its input, its result and the error in it."""
+    """A whole task: with its input or its tool call, its result and the error in it."""
     error = (record.result or {}).get("error")
-    return {**task_summary(record), "error": error, "input": record.request.get("input"), "result": record.result}
+    asked = {name: record.request.get(name) for name in ("input", "tool", "arguments")}
+    return {**task_summary(record), "error": error, **asked, "result": record.result}
 
 
 def legacy_status(record: TaskRecord) -> Json:
@@ -76,6 +80,13 @@ def _callback(record: TaskRecord) -> Json | None:
         "at": _iso(record.callback_at),
         "error": record.callback_error,
     }
+
+
+def _notice(record: TaskRecord) -> Json | None:
+    if record.asker is None:
+        return None
+    state = record.notice_state.value if record.notice_state is not None else None
+    return {**asdict(record.asker), "state": state}
 
 
 def _iso(seconds: float | None) -> str | None:

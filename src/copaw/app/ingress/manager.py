@@ -149,14 +149,7 @@ class AgentIngress:
         :raises Conflict: it is not switched on.
         :raises Unavailable: it is not connected, or it could not send.
         """
-        line = self._lines.get(key)
-        if not self._applied:
-            raise Unavailable(f"The channels of agent '{self.agent_id}' are still being connected.")
-        if line is None or not line.wanted:
-            if key not in self._sections and key not in self._registry.known():
-                known = ", ".join(sorted({*self._sections, *self._registry.known()}))
-                raise NotFound(f"There is no channel '{key}'. Known channels: {known}.")
-            raise Conflict(f"Channel '{key}' of agent '{self.agent_id}' is not switched on.")
+        line = self._check_wanted(key)
         channel = line.channel
         if channel is None:
             raise Unavailable(f"Channel '{key}' is not connected: {line.status().error or line.status().state}.")
@@ -167,6 +160,29 @@ class AgentIngress:
         except Exception as error:  # supervisor of foreign code: the caller is told
             logger.warning("agent %s: channel %s could not send: %s", self.agent_id, key, error)
             raise Unavailable(f"Channel '{key}' could not send: {type(error).__name__}: {error}") from error
+
+    def _check_wanted(self, key: str) -> Line:
+        line = self._lines.get(key)
+        if not self._applied:
+            raise Unavailable(f"The channels of agent '{self.agent_id}' are still being connected.")
+        if line is None or not line.wanted:
+            if key not in self._sections and key not in self._registry.known():
+                known = ", ".join(sorted({*self._sections, *self._registry.known()}))
+                raise NotFound(f"There is no channel '{key}'. Known channels: {known}.")
+            raise Conflict(f"Channel '{key}' of agent '{self.agent_id}' is not switched on.")
+        return line
+
+    async def post(self, key: str, user_id: str, session_id: str, text: str) -> bool:
+        """Send a text through a channel as soon as it is connected, behind what waits for that session already.
+
+        :returns: ``False`` if it was given up, or the agent was closed before.
+        :raises NotFound: there is no such channel. :raises Conflict: it is not switched on.
+        """
+        self._check_wanted(key)
+        sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        message = {"type": "message", "content": [text_part(text)]}
+        self._outbox.put(key, Target(user_id, session_id), message, sent)
+        return await sent
 
 
 class Ingresses:

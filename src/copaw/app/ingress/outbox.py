@@ -23,11 +23,20 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message of an agent, and until when (the loop's time) it is worth sending."""
+    """A message of an agent, and until when (the loop's time) it is worth sending.
+
+    :param sent: answered when it was sent, or is given up.
+    """
 
     target: Target
     message: Json
     deadline: float
+    sent: asyncio.Future[bool] | None = None
+
+    def end(self, sent: bool) -> None:
+        """Say what became of it."""
+        if self.sent is not None and not self.sent.done():
+            self.sent.set_result(sent)
 
 
 class Outbox:
@@ -48,11 +57,15 @@ class Outbox:
             f"outbox:{agent_id}", self._deliver, max_queued=settings.max_undelivered
         )
 
-    def put(self, channel: str, target: Target, message: Json) -> None:
-        """Send a message to where ``target`` is, as soon as that can be."""
+    def put(self, channel: str, target: Target, message: Json, sent: asyncio.Future[bool] | None = None) -> None:
+        """Send a message to where ``target`` is, as soon as that can be.
+
+        :param sent: answered when it was sent (``True``) or is given up.
+        """
         deadline = asyncio.get_running_loop().time() + self._settings.undelivered_s
-        if not self._queues.put((channel, target.session_id), Outgoing(target, message, deadline)):
-            self._lost(channel, target.session_id, "too many answers wait already")
+        item = Outgoing(target, message, deadline, sent)
+        if not self._queues.put((channel, target.session_id), item):
+            self._lost(channel, target.session_id, "too many answers wait already", item)
 
     def waiting(self, channel: str) -> int:
         """How many answers wait for this channel, besides those being sent."""
@@ -61,8 +74,8 @@ class Outbox:
     def drop(self, channel: str) -> None:
         """Forget what waits for a channel that was removed."""
         for (name, session_id), items in self._queues.drop(lambda key: key[0] == channel).items():
-            for _ in items:
-                self._lost(name, session_id, "the channel was switched off")
+            for item in items:
+                self._lost(name, session_id, "the channel was switched off", item)
 
     async def _deliver(self, key: Key, item: Outgoing) -> None:
         channel, session_id = key
@@ -73,10 +86,11 @@ class Outbox:
                 break
             why = await self._send(connected, item)
             if not why:
+                item.end(sent=True)
                 return
             logger.warning("agent %s: an answer to %s could not be sent: %s", self._agent_id, channel, why)
             await asyncio.sleep(self._settings.send_retry_s)
-        self._lost(channel, session_id, why)
+        self._lost(channel, session_id, why, item)
 
     async def _connected(self, line: Line, deadline: float) -> BaseChannel | None:
         try:
@@ -98,7 +112,8 @@ class Outbox:
             return f"{type(error).__name__}: {error}"
         return ""
 
-    def _lost(self, channel: str, session_id: str, why: str) -> None:
+    def _lost(self, channel: str, session_id: str, why: str, item: Outgoing) -> None:
+        item.end(sent=False)
         self.undelivered += 1
         logger.error(
             "agent %s: an answer to session %s of channel %s was not sent: %s. It is in the session's history.",
@@ -112,6 +127,6 @@ class Outbox:
     async def aclose(self) -> None:
         """Stop sending. What was not sent is reported."""
         for (channel, session_id), items in self._queues.drop().items():
-            for _ in items:
-                self._lost(channel, session_id, "the agent was closed")
+            for item in items:
+                self._lost(channel, session_id, "the agent was closed", item)
         await self._queues.aclose()

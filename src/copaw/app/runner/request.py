@@ -120,6 +120,32 @@ def turn_of(
         wait_for_session=wait_for_session,
         on_started=on_started,
         environ=environ,
+        hold=lease,
+    )
+
+
+def tool_turn(
+    session_id: str,
+    user_id: str,
+    channel: str,
+    lease: Lease,
+    on_started: Callable[[], None],
+    environ: Mapping[str, str],
+) -> Turn:
+    """On whose behalf a tool call is made that is a run of its own."""
+    return Turn(
+        session_id=session_id,
+        user_id=user_id,
+        channel=channel,
+        input=[],
+        response_id=f"response_{uuid.uuid4()}",
+        created_at=now_s(),
+        end_reason=lambda: lease.end_reason,
+        progress=lease.touch,
+        abandoned=lambda: lease.released,
+        on_started=on_started,
+        environ=environ,
+        hold=lease,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from copaw.app.runner.ending import ending
@@ -16,14 +17,16 @@ from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.saver import Saver, SessionRecords, memory_of
 from copaw.app.runner.session import SessionFiles, SessionState
 from copaw.app.runner.speaker import ResponseSpeaker
+from copaw.app.runner.tool_call import run_tool_call
 from copaw.errors import SessionBusy
-from copaw.ports import Compacted, EventSink, Json, ToolContext, Turn
+from copaw.ports import Compacted, EventSink, Json, Tool, ToolContext, Turn
 
 if TYPE_CHECKING:
     from copaw.agents.factory import AgentFactory
 
 logger = logging.getLogger(__name__)
 
+NO_TOOLS: Mapping[str, Tool] = MappingProxyType({})
 SAVE_TIMEOUT_S = 5.0
 """How long the last save of a run that was asked to end may take, in seconds."""
 
@@ -42,6 +45,7 @@ class AgentTurnRunner:
     :param kept: keeps what leaves a session.
     :param make_context: what the tools of a turn may know.
     :param report: tells people of something that concerns a session, such as a damaged file.
+    :param tools: those that can be called beside a conversation, by name.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class AgentTurnRunner:
         locks: SessionLocks,
         make_context: Callable[[Turn], ToolContext],
         report: Callable[[str, str], None],
+        tools: Mapping[str, Tool] = NO_TOOLS,
     ) -> None:
         self._factory = factory
         self._agent_name = agent_name
@@ -62,6 +67,11 @@ class AgentTurnRunner:
         self._locks = locks
         self._make_context = make_context
         self._report = report
+        self._tools = tools
+
+    async def call(self, turn: Turn, tool: str, arguments: Json, emit: EventSink) -> None:
+        """See :class:`copaw.ports.TurnRunner`."""
+        await run_tool_call(turn, tool, arguments, emit, self._tools.get(tool), self._make_context(turn))
 
     async def run(self, turn: Turn, emit: EventSink) -> None:
         """See :class:`copaw.ports.TurnRunner`."""
