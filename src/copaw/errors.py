@@ -18,7 +18,6 @@
     │   ├── ServerClosing
     │   ├── AgentNotServing
     │   └── TooManyAttempts         429
-    │   └── AgentNotServing
     ├── ToolFailed                  502   a tool call that is a run of its own failed
     ├── ModelError                  502   the model or its provider failed
     │   ├── ModelNotConfigured      422
