@@ -60,6 +60,11 @@ class Paths:
         return self.working_dir / "media"
 
     @property
+    def backups_dir(self) -> Path:
+        """What uploads of workspaces replaced."""
+        return self.working_dir / "backups"
+
+    @property
     def providers_dir(self) -> Path:
         """``<secret_dir>/providers``: provider settings with their keys, one file each."""
         return self.secret_dir / "providers"

@@ -35,8 +35,7 @@ LATER = re.compile(
 
 MISSING = re.compile(
     r"/api/agent/(audio-mode|local-whisper-status|transcription.*)|/api/auth/.*|/api/config/agents/llm-routing|"
-    r"/api/token-usage|"
-    r"/api/workspace.*|/api/models/.*/(test|discover|probe-multimodal)"
+    r"/api/token-usage|/api/models/.*/(test|discover|probe-multimodal)"
 )
 """What is still to come."""
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,25 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> N
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def copy_atomic(source: Path, target: Path) -> None:
+    """Put a copy of ``source``, with its permissions, in the place of ``target`` as a whole.
+
+    :raises OSError: nothing was changed and no temporary file is left.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        shutil.copy(source, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
     _sync_directory(target.parent)

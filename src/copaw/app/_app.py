@@ -47,6 +47,7 @@ from copaw.app.routers import (
     tasks,
     tools,
     version,
+    workspace,
 )
 from copaw.app.routers.area import Area
 from copaw.app.services import SHUTDOWN_GRACE_S, open_services
@@ -70,6 +71,7 @@ AGENT_SCOPED = (
     a2a,
     settings,
     tools,
+    workspace,
     not_here,
 )
 """Routers that also exist below ``/api/agents/{agentId}``."""

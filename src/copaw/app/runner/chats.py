@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,21 +67,11 @@ class ChatBook:
         """
         async with self._loading:
             if not self._loaded:
-                self._take(await asyncio.to_thread(_read, self._path))
+                chats, extra = await asyncio.to_thread(read_chats, self._path)
+                for chat in chats:
+                    self._index(chat)
+                self._extra |= extra
                 self._loaded = True
-
-    def _take(self, raw: dict[str, Any]) -> None:
-        for position, item in enumerate(raw.pop("chats", [])):
-            try:
-                chat = ChatSpec.model_validate(item)
-            except ValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(["chats", str(position), *map(str, first["loc"])])
-                raise ConfigFileError(self._path, first["msg"], field=field) from error
-            if chat.id in self._chats:
-                raise ConfigFileError(self._path, "two chats have this id", field=f"chats.{position}.id", value=chat.id)
-            self._index(chat)
-        self._extra |= raw
 
     def _index(self, chat: ChatSpec) -> None:
         self._chats[chat.id] = chat
@@ -120,6 +110,13 @@ class ChatBook:
         self._index(chat)
         self._changed()
         return chat
+
+    def adopt(self, chats: Sequence[ChatSpec]) -> None:
+        """Add chats as they are; one whose id is in use takes the place of the other."""
+        self.delete(chat.id for chat in chats)
+        for chat in chats:
+            self._index(chat)
+        self._changed()
 
     def delete(self, chat_ids: Iterable[str]) -> list[ChatSpec]:
         """Remove chats; unknown ids are passed over."""
@@ -163,6 +160,23 @@ class ChatBook:
                 await asyncio.shield(self._writer)
         finally:
             self._hurry.clear()
+
+
+def read_chats(path: Path) -> tuple[list[ChatSpec], dict[str, Any]]:
+    """The chats of a file, and what else it holds. Blocking. :raises ConfigFileError: it cannot be used."""
+    raw = _read(path)
+    chats: dict[str, ChatSpec] = {}
+    for position, item in enumerate(raw.pop("chats", [])):
+        try:
+            chat = ChatSpec.model_validate(item)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(["chats", str(position), *map(str, first["loc"])])
+            raise ConfigFileError(path, first["msg"], field=field) from error
+        if chat.id in chats:
+            raise ConfigFileError(path, "two chats have this id", field=f"chats.{position}.id", value=chat.id)
+        chats[chat.id] = chat
+    return [*chats.values()], raw
 
 
 def _read(path: Path) -> dict[str, Any]:
