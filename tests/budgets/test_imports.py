@@ -40,6 +40,15 @@ def test_a_command_loads_no_heavy_library(arguments: list[str]) -> None:
     assert len(modules) < 300
 
 
+def test_the_help_of_every_command_loads_no_heavy_library() -> None:
+    # Loading a command is all that its help needs.
+    code = (
+        "import click\nfrom copaw.cli.main import COMMANDS, cli\n"
+        "commands = [cli.get_command(click.Context(cli), name) for name in COMMANDS]\nassert all(commands)"
+    )
+    assert not loaded(code) & HEAVY_FOR_COMMANDS
+
+
 def test_a_chat_from_the_command_line_loads_no_heavy_library() -> None:
     modules = loaded("import copaw.cli.agents, copaw.cli.chat_command, copaw.cli.client")
     assert not modules & HEAVY_FOR_COMMANDS

@@ -129,3 +129,16 @@ def test_several_workers_are_refused(run, home: Path) -> None:
     assert result.exit_code == 2
     assert "one process owns a working directory" in result.stderr
     assert not home.exists()
+
+
+def test_with_reload_a_changed_source_starts_it_anew_on_the_same_port(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    process = start("--port", "0", "--reload")
+    url = _listening(process)
+    (tmp_path / "tiny.py").write_text(f"{TINY}\n# changed\n")
+    assert _listening(process) == url
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 0

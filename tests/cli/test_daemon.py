@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,10 @@ def test_without_a_server_it_says_how_to_start_one(home: Path, command: str) -> 
     result = CliRunner().invoke(cli, ["--port", "1", "daemon", command])
     assert result.exit_code == 1
     assert "copaw app" in result.output
+
+
+def test_status_as_json_is_the_servers_answer(ask, server) -> None:
+    document = {"agent_id": "a", "state": "running", "generations": [], "last_reload": None}
+    server.on("GET", "/api/agents/a/lifecycle", document)
+    result = ask("daemon", "status", "--agent-id", "a", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, document)

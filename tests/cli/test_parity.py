@@ -1,4 +1,4 @@
-"""Every command, option and default of the 1.0.2 contract is still there."""
+"""Every command, argument, option, flag, choice and default of the 1.0.2 contract is there."""
 
 from __future__ import annotations
 
@@ -69,3 +69,15 @@ def test_the_table_has_no_entry_that_cannot_be_loaded() -> None:
     for name, entry in COMMANDS.items():
         assert _command(name).help, name
         assert entry.help.endswith(".")
+
+
+def test_two_names_of_one_command_in_the_contract_are_one_command() -> None:
+    of_the_same = [
+        (name, other)
+        for name, node in CONTRACT["commands"].items()
+        for other, twin in CONTRACT["commands"].items()
+        if name < other and node == twin and node.get("commands")
+    ]
+    assert of_the_same == [("agent", "agents"), ("channel", "channels"), ("chat", "chats")]
+    for name, other in of_the_same:
+        assert _command(name) is _command(other)

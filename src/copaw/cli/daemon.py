@@ -21,12 +21,18 @@ def daemon() -> None:
 
 @daemon.command()
 @_agent
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 @click.pass_obj
-def status(root: Root, agent_id: str) -> None:
+def status(root: Root, agent_id: str, as_json: bool) -> None:
     """Show an agent's generations and its last reload."""
     from copaw.cli import status_view
+    from copaw.cli.output import print_json
 
-    status_view.show([root.client().lifecycle(agent_id)])
+    found = root.client().lifecycle(agent_id)
+    if as_json:
+        print_json(found)
+    else:
+        status_view.show([found])
 
 
 @daemon.command()

@@ -19,6 +19,7 @@ import uvicorn
 import uvicorn.config
 from uvicorn.supervisors import ChangeReload
 
+import copaw
 from copaw.cli.address import url_of
 from copaw.cli.exposure import warn_if_exposed
 from copaw.cli.listen import record_last_api, refused
@@ -137,6 +138,8 @@ def serve(
         log_level=log_level,
         log_config=_log_config(),
         reload=reload,
+        # The sources are seldom below the directory it is started in.
+        reload_dirs=[str(Path.cwd()), str(Path(copaw.__file__).parent)] if reload else None,
         loop="auto",
         timeout_graceful_shutdown=STREAM_GRACE_S,
     )
