@@ -15,33 +15,27 @@ def token(home: Path) -> str:
     return "t0p"
 
 
-@pytest.fixture
-def healthy(server):
-    server.on("GET", "/healthz", {"status": "ok"})
-    return server
-
-
-def test_the_local_token_is_shown(ask, healthy, token: str) -> None:
-    healthy.on("POST", "/api/agent/shutdown", {"status": "shutting down"})
+def test_the_local_token_is_shown(ask, server, token: str) -> None:
+    server.on("POST", "/api/agent/shutdown", {"status": "shutting down"})
     result = ask("shutdown", "--timeout", "0")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert healthy.seen[-1].headers["authorization"] == f"Bearer {token}"
+    assert server.seen[-1].headers["authorization"] == f"Bearer {token}"
 
 
-def test_a_token_that_is_made_meanwhile_is_read(ask, healthy, home: Path) -> None:
+def test_a_token_that_is_made_meanwhile_is_read(ask, server, home: Path) -> None:
     def answer(request):
-        if request.headers["authorization"] == "Bearer made":
+        if request.headers.get("authorization") == "Bearer made":
             return 200, {}
         SecretFiles(home.parent / "secret").write("local_token", {"token": "made"})
         return 403, {"detail": "no"}
 
-    healthy.routes["POST", "/api/agent/shutdown"] = answer
+    server.routes["POST", "/api/agent/shutdown"] = answer
     assert ask("shutdown", "--timeout", "0").exit_code == 0
 
 
-@pytest.mark.parametrize(("status", "why"), [(403, "COPAW_SECRET_DIR"), (500, "answered 500")])
-def test_a_refusal_says_what_to_do(ask, healthy, token: str, status: int, why: str) -> None:
-    healthy.on("POST", "/api/agent/shutdown", {}, status=status)
+@pytest.mark.parametrize(("status", "why"), [(403, "COPAW_SECRET_DIR"), (500, "The server answered 500")])
+def test_a_refusal_says_what_to_do(ask, server, token: str, status: int, why: str) -> None:
+    server.on("POST", "/api/agent/shutdown", {}, status=status)
     result = ask("shutdown")
     assert result.exit_code == 1
     assert why in result.stderr

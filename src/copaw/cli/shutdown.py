@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 import click
 
 from copaw.cli.client import Client
 from copaw.cli.context import Root
 from copaw.cli.home_lock import server_runs
-from copaw.cli.transport import NoServer, ServerRefused, ServerSilent
+from copaw.cli.transport import NoServer, ServerRefused, ServerSilent, Transport
 from copaw.config.secrets import SecretFiles
 from copaw.errors import CopawError, Forbidden
 from copaw.paths import Paths
+from copaw.security.local_token import known_local_token
 
 LOOK_INTERVAL_S = 0.25
 LOOK_TIMEOUT_S = 5.0
@@ -38,53 +37,36 @@ def shutdown(root: Root, port: int | None, timeout: int) -> None:
     """
     if timeout < 0:
         raise click.UsageError("--timeout must not be negative.")
-    client = Root(host=root.host, port=port or root.port).client(timeout_s=LOOK_TIMEOUT_S)
+    address = Root(host=root.host, port=port or root.port).client().http.base_url
     # The directory that the server holds, if it is ours, tells its end better than its port does.
     paths = Paths.from_environment()
     held = server_runs(paths)
-    client.http.call("GET", "/healthz")
-    ask_to_end(client.http.base_url, SecretFiles(paths.secret_dir))
+    client = ask_to_end(address, SecretFiles(paths.secret_dir))
     click.echo("The server drains; new work is refused.")
     if timeout:
         wait(_running(client, (lambda: server_runs(paths)) if held else lambda: False), timeout)
 
 
-def ask_to_end(base_url: str, secrets: SecretFiles) -> None:
-    """Send the request with the local token.
+def ask_to_end(base_url: str, secrets: SecretFiles) -> Client:
+    """Send the request with the local token; a client that shows the same.
 
+    :raises NoServer: nothing listens there.
     :raises Forbidden: the token is not that of the server.
-    :raises ServerRefused: it refuses for another reason.
     """
-    token = ""
     # The server makes the token when it is first asked for, so the second attempt may have one.
     for _ in range(2):
-        token, before = str(secrets.read("local_token").get("token") or ""), token
-        status = _post(base_url, "/api/agent/shutdown", token)
-        if status < 400:
-            return
-        if status not in (401, 403) or (token and token == before):
-            break
-    if status in (401, 403):
-        raise Forbidden(
-            "The server is not this user's: its secrets are elsewhere. Run this as who started it, with its "
-            "COPAW_SECRET_DIR, or send SIGTERM to its process."
-        )
-    raise ServerRefused(status, f"The server answered {status}.")
-
-
-def _post(base_url: str, path: str, token: str) -> int:
-    parts = urlsplit(base_url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=LOOK_TIMEOUT_S)
-    try:
-        connection.request("POST", parts.path + path, headers={"Authorization": f"Bearer {token}"})
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    except (OSError, http.client.HTTPException) as error:
-        raise ServerSilent(f"The connection to {base_url} broke before the answer was whole.") from error
-    finally:
-        connection.close()
+        http = Transport(base_url, timeout_s=LOOK_TIMEOUT_S, token=known_local_token(secrets))
+        try:
+            http.call("POST", "/api/agent/shutdown")
+        except ServerRefused as refused:
+            if refused.status not in (401, 403):
+                raise
+        else:
+            return Client(http)
+    raise Forbidden(
+        "The server is not this user's: its secrets are elsewhere. Run this as who started it, with its "
+        "COPAW_SECRET_DIR, or send SIGTERM to its process."
+    )
 
 
 def wait(running: Iterator[str], timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
