@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import pytest_asyncio
 
-from copaw.testing.server import RunningServer, running_server
+from copaw.testing.server import RunningServer, running_server, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples"
+SCHEMAS = {
+    name: schema
+    for of_files in ("files.schema.json", "config.schema.json")
+    for name, schema in json.loads((SAMPLES.parent / of_files).read_text("utf-8")).items()
+}
 QA = "CoPaw_QA_Agent_0.1beta1"
 CHAT = {
     "id": "7f1c2a52-3a0c-4d6e-9a51-2f4a6d1b0c11",
@@ -32,6 +38,31 @@ CHAT = {
 }
 SESSION_FILE = "sessions/default_console--1763822000000.json"
 """The name of the session's file: a colon is no part of a file name everywhere."""
+
+
+JOB = {
+    "id": "5d1f0c1e-8a55-4a86-9c39-0f7f3c0a1b22",
+    "name": "Morning",
+    "enabled": True,
+    "schedule": {"type": "cron", "cron": "0 9 1 1 *", "timezone": "Asia/Shanghai"},
+    "task_type": "agent",
+    "text": None,
+    "request": {"input": [{"role": "user", "content": [{"type": "text", "text": "say good morning"}]}]},
+    "dispatch": {
+        "type": "channel",
+        "channel": "console",
+        "target": {"user_id": "default", "session_id": "console:1763822000001"},
+        "mode": "final",
+        "meta": {},
+    },
+    "runtime": {"max_concurrency": 1, "timeout_seconds": 120, "misfire_grace_seconds": 60},
+    "meta": {"of": "1.0.2"},
+}
+SECRET = "sk-of-1-0-2-0123456789abcdef"
+SECRETS = {
+    "providers/builtin/openai.json": {"id": "openai", "name": "OpenAI", "api_key": SECRET, "of_a_plugin": 1},
+    "envs.json": {"SOME_KEY": "value"},
+}
 
 
 def entry(role: str, content: Any, *marks: str, name: str = "Default") -> list[Any]:
@@ -92,12 +123,15 @@ def make_home(home: Path) -> None:
         if agent == QA:
             document |= {"id": QA, "name": "QA Agent", "workspace_dir": str(directory), "of_a_plugin": {"kept": True}}
         write(directory / "agent.json", json.dumps(document, indent=2, ensure_ascii=False))
-        write(directory / "jobs.json", text_of("file_jobs.json", home))
+        jobs = [JOB] if agent == "default" else []
+        write(directory / "jobs.json", json.dumps({"version": 1, "jobs": jobs}, indent=2))
         write(directory / "skill.json", text_of("file_skill.json", home))
         for name in ("AGENTS.md", "SOUL.md", "PROFILE.md", "MEMORY.md", "HEARTBEAT.md"):
             write(directory / name, f"# {name}\n\nWritten by {agent}.\r\n")
         chats = [CHAT] if agent == "default" else []
         write(directory / "chats.json", json.dumps({"version": 1, "chats": chats}, indent=2))
+    for name, content in SECRETS.items():
+        write(home / "copaw.secret" / name, json.dumps(content, indent=2))
     write(working / "workspaces" / "default" / SESSION_FILE, json.dumps(SESSION, ensure_ascii=False))
     write(working / "workspaces" / "default" / "memory" / "2026-11-22.md", "Remembered.\n")
 
@@ -195,11 +229,33 @@ async def test_the_files_of_the_workspace_are_there(old: OldHome) -> None:
     assert memory["content"] == "Remembered.\n"
 
 
+async def test_the_jobs_are_there_and_run(old: OldHome) -> None:
+    assert missing([JOB], await old.server.call("GET", "/cron/jobs")) == []
+    state = await old.server.call("GET", f"/cron/jobs/{JOB['id']}/state")
+    assert state["next_run_at"].endswith("-01-01T01:00:00Z")
+    await old.server.call("POST", f"/cron/jobs/{JOB['id']}/run")
+
+    async def has_run() -> bool:
+        found = await old.server.call("GET", f"/cron/jobs/{JOB['id']}/state")
+        return found["last_status"] == "success"
+
+    await wait_until(has_run)
+    await old.server.call("POST", f"/cron/jobs/{JOB['id']}/pause")
+
+
+async def test_the_keys_and_variables_are_there_and_not_told(old: OldHome) -> None:
+    providers = {one["id"]: one for one in await old.server.call("GET", "/models")}
+    shown = providers["openai"]["api_key"]
+    assert (shown[:3], shown[-2:], SECRET in json.dumps(providers)) == ("sk-", "ef", False)
+    assert await old.server.call("GET", "/envs") == [{"key": "SOME_KEY", "value": "value"}]
+    assert SECRET not in old.server.log
+
+
 async def test_a_chat_goes_on_and_nothing_else_of_the_home_changes(old: OldHome) -> None:
     """The last of this module: it ends the server."""
     who = {"session_id": CHAT["session_id"], "user_id": CHAT["user_id"], "channel": CHAT["channel"]}
     assert await old.server.ask("say and warm", **who) == "and warm"
-    (chat,) = await old.server.call("GET", "/chats")
+    chat = next(one for one in await old.server.call("GET", "/chats") if one["id"] == CHAT["id"])
     assert {**chat, "updated_at": CHAT["updated_at"]} == CHAT
     assert chat["updated_at"] > CHAT["updated_at"]
     old.server.terminate()
@@ -209,7 +265,12 @@ async def test_a_chat_goes_on_and_nothing_else_of_the_home_changes(old: OldHome)
     session = f"copaw/workspaces/default/{SESSION_FILE}"
     assert changed == {session, "copaw/workspaces/default/chats.json"}
     run_time = {"copaw.log", "runtime.json", "copaw.db", "copaw.lock"}
-    assert set(after) - set(old.before) <= {"server.log", *(f"copaw/{name}" for name in run_time)}
+    of_the_job = {"cron_state.json", "sessions/default_console--1763822000001.json"}
+    assert set(after) - set(old.before) <= {
+        "server.log",
+        *(f"copaw/{name}" for name in run_time),
+        *(f"copaw/workspaces/default/{name}" for name in of_the_job),
+    }
     document = json.loads(after[session])
     memory = document["agent"]["memory"]
     assert memory["content"][: len(ENTRIES)] == ENTRIES
@@ -218,3 +279,6 @@ async def test_a_chat_goes_on_and_nothing_else_of_the_home_changes(old: OldHome)
     assert document["of_another"] == {"kept": True}
     chats = json.loads(after["copaw/workspaces/default/chats.json"])
     assert (chats["version"], chats["chats"][0]["meta"]) == (1, {"of": "1.0.2"})
+    for name, schema in SCHEMAS.items():
+        file = name if name == "config.json" else f"workspaces/default/{name}"
+        jsonschema.validate(json.loads(after[f"copaw/{file}"]), schema)

@@ -34,6 +34,8 @@ from copaw.errors import ConfigFileError
 from copaw.paths import Paths
 from copaw.providers.store import ProviderStore
 
+pytestmark = pytest.mark.timeout(1800)
+
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples"
 PER_KIND = 40
 """How many damaged files of each kind are tried when nobody says."""

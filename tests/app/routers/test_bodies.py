@@ -37,6 +37,14 @@ async def test_every_operation_that_takes_json_refuses_what_cannot_be_answered_a
                 assert "surrogate" in response.text, (method, path, response.text)
 
 
+@pytest.mark.parametrize(
+    "body", [{}, {"input": []}, {"input": "", "stream": True}, {"input": None, "background": True}]
+)
+async def test_a_response_to_nothing_is_refused_by_name(server, body):
+    path = "/agent/compatible-mode/v1/responses"
+    assert (await server.error("POST", path, body, status=422))["field"] == "input"
+
+
 async def test_a_body_that_is_no_json_is_refused(server):
     headers = {"Content-Type": "application/json"}
     for body in (b"{", b"\xff", b"[" * 5000 + b"]" * 5000):

@@ -42,6 +42,8 @@ async def create_response(
     if not isinstance(body, dict):
         raise BadInput("The body must be a JSON object with an 'input'.", field="body")
     background, stream = _flag(body, "background"), _flag(body, "stream")
+    if not body.get("input"):
+        raise BadInput("Field 'input': must be text or a list of messages.", field="input")
     if not background:
         return Handover(request, agent_id, RESPONSES_PATH, body=body, unwrap=not stream)
     record = await _submit(body, agent_id, services, idempotency_key)
