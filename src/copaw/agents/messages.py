@@ -1,12 +1,30 @@
-"""Messages of the wire protocol as messages of the agent."""
+"""Messages of the wire protocol and of session files as messages of the agent."""
 
 from __future__ import annotations
+
+from uuid import uuid4
 
 from agentscope.message import Msg
 
 from copaw.ports import Block, Json
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": "system"}
+
+
+class StoredMsg(Msg):  # type: ignore[misc]
+    """A message as a session file has it. A plain ``Msg`` first makes an id of its own, which costs most of loading.
+
+    :param form: checked when it was read; see :mod:`copaw.app.runner.session`.
+    """
+
+    def __init__(self, form: Json) -> None:
+        self.name = form["name"]
+        self.content = form["content"]
+        self.role = form["role"]
+        self.metadata = form.get("metadata") or {}
+        self.timestamp = form.get("timestamp")
+        self.invocation_id = form.get("invocation_id")
+        self.id = form.get("id") or uuid4().hex
 
 
 def to_msgs(messages: list[Json]) -> list[Msg]:

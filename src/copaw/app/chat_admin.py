@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from copaw.app.runner.chats import ChatSpec
 from copaw.app.runner.history import wire_messages
+from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.session import SessionFiles
 from copaw.app.services import Services
 from copaw.errors import AgentNotFound, BadInput, Conflict, EndReason
+from copaw.paths import WorkspacePaths
 from copaw.ports import Json
 
 
@@ -85,27 +86,24 @@ async def delete(services: Services, agent_id: str, chat_ids: Iterable[str]) -> 
 async def history(services: Services, agent_id: str, chat_id: str) -> ChatHistory:
     """The messages of a chat; none if its session file is missing or damaged. :raises NotFound: no such chat."""
     chat = (await services.chats.of(agent_id)).get(chat_id)
-    sessions = SessionFiles(services.generations.files(agent_id).sessions_dir)
-    path = sessions.path(chat.user_id, chat.session_id)
-    messages = await asyncio.to_thread(_messages, sessions, path, services.locks.locked(path))
+    files = services.generations.files(agent_id)
+    path = SessionFiles(files.sessions_dir).path(chat.user_id, chat.session_id)
+    messages = await asyncio.to_thread(_messages, files, path, services.locks.locked(path))
     return ChatHistory(messages=messages, status=_status(services, agent_id, chat_id))
 
 
-def _messages(sessions: SessionFiles, path: Path, in_use: bool) -> list[Json]:
-    if in_use and not _is_json(path):
-        return []  # its run sets a damaged file aside itself; two that did so would trip over each other
+def _messages(files: WorkspacePaths, path: Path, in_use: bool) -> list[Json]:
+    """What is in the session, after what a compaction has taken out of it."""
+    sessions = SessionFiles(files.sessions_dir)
+    earlier = KeptFiles(files).compacted(path)
     try:
-        return wire_messages(sessions.load(path).content)
+        # The run that uses a damaged file sets it aside itself; two that did so would trip over each other.
+        content = (sessions.peek(path) if in_use else sessions.load(path)).content
     except FileNotFoundError:
-        return []  # a run that has just begun was first to set it aside
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError):
-        return False
-    return True
+        content = []  # a run that has just begun was first to set it aside
+    # Both have a message that a compaction is about to take out.
+    known = {message.get("id") for message, _ in content} - {None}
+    return wire_messages([*(entry for entry in earlier if entry[0].get("id") not in known), *content])
 
 
 def _shown(services: Services, agent_id: str, chat: ChatSpec) -> ChatSpec:

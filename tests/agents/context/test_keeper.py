@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from agentscope.formatter import OpenAIChatFormatter
 from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
-from agentscope.model import ChatModelBase, ChatResponse
-from agentscope.model._model_usage import ChatUsage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,30 +19,34 @@ from copaw.agents.context.summary import Summariser
 from copaw.agents.context.tokens import TokenMeter, size_bytes
 from copaw.errors import ModelError
 from copaw.ports import Json
+from copaw.providers.answer import Heard, Piece, Usage
+from copaw.providers.chat_model import ChatModel
 
 SMALL = ContextSettings(window=1000, threshold=750, reserve=100, keep_recent=3)
 SUMMARY_BYTES = 400
 
 
-class NotesModel(ChatModelBase):
-    """Answers ``answer`` to everything, keeps what it was asked, or fails, or never answers."""
+class NotesModel(ChatModel):
+    """Answers ``notes`` to everything, keeps what it was asked, or fails, or never answers."""
 
-    def __init__(self, answer: str = "the notes", *, error: Exception | None = None, hang: bool = False) -> None:
-        super().__init__("notes", False)
-        self.answer = answer
+    def __init__(self, notes: str = "the notes", *, error: Exception | None = None, hang: bool = False) -> None:
+        super().__init__("notes")
+        self.notes = notes
         self.error = error
         self.hang = hang
         self.asked: list[str] = []
         self.was_asked = asyncio.Event()
 
-    async def __call__(self, prompt: list[dict[str, Any]], **_kwargs: Any) -> ChatResponse:
-        self.asked.append(prompt[-1]["content"][0]["text"])
+    async def converse(
+        self, messages: list[Json], tools: list[Json] | None = None, tool_choice: str | None = None
+    ) -> AsyncGenerator[Heard, None]:
+        self.asked.append(messages[-1]["content"][0]["text"])
         self.was_asked.set()
         if self.hang:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
-        return ChatResponse([{"type": "text", "text": self.answer}], usage=ChatUsage(7, 3, 0.1))
+        yield [Piece(0, "text", self.notes), Usage(7, 3)]
 
 
 class MemoryRecords:
@@ -150,7 +151,7 @@ async def test_the_next_summary_is_made_from_the_one_before() -> None:
     talk = Conversation(*turns(20))
     await talk.fit()
     talk.memory.content += [(msg, []) for msg in turns(20)]
-    talk.model.answer = "newer notes"
+    talk.model.notes = "newer notes"
     before = len(talk.model.asked)
     await talk.fit()
     assert "Notes so far:\nthe notes\n" in talk.model.asked[before]

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from copaw.app import chat_admin
 from copaw.app.runner.session import SessionFiles
 from copaw.errors import EndReason, SessionBusy
 
@@ -179,3 +180,24 @@ async def test_a_damaged_session_is_left_for_the_next_turn_to_set_aside(talk):
     assert (await talk.say("/history")).startswith("0 messages")
     assert path.read_text() == "{"
     assert SessionFiles(path.parent).peek(path).content == []
+
+
+async def test_a_chat_is_shown_with_what_a_compaction_took_out_until_it_begins_anew(talk):
+    async def shown() -> list[str]:
+        (chat,) = (await talk.services.chats.of("default")).select()
+        messages = (await chat_admin.history(talk.services, "default", chat.id)).messages
+        return [message["content"][0]["text"] for message in messages]
+
+    await talk.say("say one")
+    await talk.say("/compact say notes")
+    await talk.say("say two")
+    await talk.say("/compact say notes")
+    await talk.say("say three")
+    assert await shown() == ["say one", "one", "say two", "two", "say three", "three"]
+    _, second = sorted((talk.workspace / "dialog" / "u_s").iterdir())
+    second.write_text("{")
+    assert await shown() == ["say one", "one", "say three", "three"]
+    await talk.say("/clear")
+    assert await shown() == []
+    await talk.say("say four")
+    assert await shown() == ["say four", "four"]

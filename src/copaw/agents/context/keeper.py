@@ -70,6 +70,7 @@ class ContextKeeper:
         self._records = records
         self._sizes: dict[str, _Sized] = {}
         self._factor = meter.factor
+        self._head = 0
         self._estimated = 0
 
     # -- before and after a model call ---------------------------------------------------------------------------
@@ -87,7 +88,9 @@ class ContextKeeper:
 
     async def _fit(self, memory: InMemoryMemory, sys_prompt: str, schemas: Sequence[Json]) -> None:
         await self._shorten_results(memory)
-        head = self._meter.text(sys_prompt) + self._meter.schemas(schemas)
+        self._notice_correction()
+        # Prompt and tools are the same for the whole turn.
+        head = self._head = self._head or self._meter.text(sys_prompt) + self._meter.schemas(schemas)
         self._estimated = head + self._size(memory)
         if self._settings.enabled and self._estimated >= self._settings.threshold:
             await self._compact_older(memory, head)
@@ -194,12 +197,14 @@ class ContextKeeper:
         messages = sum(self._tokens(msg, marks) for msg, marks in memory.content)
         return messages + self._meter.text(memory._compressed_summary)
 
+    def _notice_correction(self) -> None:
+        if self._factor != self._meter.factor:
+            self._factor, self._head = self._meter.factor, 0
+            self._sizes.clear()
+
     def _tokens(self, msg: Msg, marks: Sequence[str]) -> int:
         if COMPRESSED in marks:
             return 0
-        if self._factor != self._meter.factor:
-            self._factor = self._meter.factor
-            self._sizes.clear()
         known = self._sizes.get(msg.id)
         if known is None or known.msg is not msg:
             known = self._sizes[msg.id] = _Sized(msg, self._meter.message(msg.content))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import aclosing
-from typing import Any
 
 from agentscope.formatter import FormatterBase
 from agentscope.message import Msg
-from agentscope.model import ChatModelBase
 
 from copaw.agents.context.shorten import shorten
 from copaw.errors import ModelError
 from copaw.ports import Json
+from copaw.providers.chat_model import ChatModel
 
 _HEADING = "[Notes on the earlier part of this conversation"
 
@@ -53,7 +51,7 @@ class Summariser:
     """
 
     def __init__(
-        self, model: ChatModelBase, formatter: FormatterBase, max_bytes: int, usage: Callable[[Json], None]
+        self, model: ChatModel, formatter: FormatterBase, max_bytes: int, usage: Callable[[Json], None]
     ) -> None:
         self._model = model
         self._formatter = formatter
@@ -79,20 +77,10 @@ class Summariser:
     async def _ask(self, request: str) -> str:
         system = _SYSTEM.format(words=max(self._max_bytes // 8, 50))
         prompt = await self._formatter.format([Msg("system", system, "system"), Msg("user", request, "user")])
-        answer = await self._model(prompt)
-        if not self._model.stream:
-            return self._taken(answer)
-        last = None
-        async with aclosing(answer) as chunks:
-            async for chunk in chunks:
-                last = chunk
-        return self._taken(last)
-
-    def _taken(self, answer: Any) -> str:
-        blocks = answer.content if answer is not None else []
-        text = "\n".join(block["text"] for block in blocks if block["type"] == "text").strip()
-        if answer is not None and answer.usage is not None:
-            self._usage({"input_tokens": answer.usage.input_tokens, "output_tokens": answer.usage.output_tokens})
+        answer = await self._model.answer(prompt)
+        if (usage := answer.usage) is not None:
+            self._usage({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
+        text = "\n".join(block["text"] for block in answer.blocks() if block["type"] == "text").strip()
         if not text:
             raise ModelError("The model gave no summary.")
         return text

@@ -45,7 +45,7 @@ class ChatCommands:
         last = request.input[-1]
         if last.role not in (None, "user"):
             return None
-        return self._registry.match([item.model_dump() for item in last.content or []])
+        return self._registry.match([{"type": item.type, "text": item.text} for item in last.content or []])
 
     async def start(
         self,

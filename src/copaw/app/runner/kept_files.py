@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from copaw.aiokits.files import write_atomic
-from copaw.app.runner.session import Entry
+from copaw.app.runner.session import Entry, SessionFiles
 from copaw.paths import WorkspacePaths
 from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
 
+MAX_SHOWN_BYTES = 16 * 1024**2
 DAY_S = 24 * 3600.0
 SWEEP_INTERVAL_S = 3600.0
 
@@ -45,9 +46,26 @@ class KeptFiles:
         :raises OSError: it cannot be written.
         """
         memory: Json = {"content": [list(entry) for entry in content], "_compressed_summary": summary}
-        path = self._files.dialog_dir / session.stem / f"{_stamp()}-{why}.json"
+        path = self._of(session) / f"{_stamp()}-{why}.json"
         write_atomic(path, json.dumps({"agent": {"memory": memory}}, ensure_ascii=False))
         return self._relative(path)
+
+    def compacted(self, session: Path) -> list[Entry]:
+        """The messages that compactions took out of a session since it began anew, oldest first.
+
+        At most the newest :data:`MAX_SHOWN_BYTES` of files. One that is damaged is left out.
+        """
+        found: list[list[Entry]] = []
+        size = 0
+        for path in sorted(self._of(session).glob("*.json"), reverse=True):
+            size += path.stat().st_size
+            if not path.stem.endswith("-compact") or size > MAX_SHOWN_BYTES:
+                break
+            found.append(SessionFiles(path.parent).peek(path).content)
+        return [entry for content in reversed(found) for entry in content]
+
+    def _of(self, session: Path) -> Path:
+        return self._files.dialog_dir / session.stem
 
     def keep_result(self, text: str) -> str:
         """Keep a tool's whole result; returns the file, relative to the workspace directory.

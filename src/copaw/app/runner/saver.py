@@ -22,11 +22,12 @@ logger = logging.getLogger(__name__)
 def memory_of(state: SessionState) -> InMemoryMemory:
     """The memory of an agent that goes on with a session."""
     from agentscope.memory import InMemoryMemory
-    from agentscope.message import Msg
+
+    from copaw.agents.messages import StoredMsg
 
     memory = InMemoryMemory()
     memory._compressed_summary = state.summary
-    memory.content = [(Msg.from_dict(message), marks) for message, marks in state.content]
+    memory.content = [(StoredMsg(message), marks) for message, marks in state.content]
     return memory
 
 

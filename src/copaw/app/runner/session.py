@@ -69,7 +69,7 @@ class SessionFiles:
             return SessionState(path)
         try:
             return _parse(path, data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             moved = set_aside(path)
             logger.error("session file %s is damaged (%s); it was set aside as %s", path, error, moved.name)
             return SessionState(path, set_aside=moved)
@@ -78,7 +78,7 @@ class SessionFiles:
         """Read a session to look at it; one that is missing or damaged is empty here, and left as it is."""
         try:
             return _parse(path, path.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return SessionState(path)
 
     def save(self, state: SessionState, *, agent_name: str, sys_prompt: str) -> None:
