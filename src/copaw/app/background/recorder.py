@@ -17,6 +17,9 @@ from copaw.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
+STORED_WITHIN_S = 1.0
+"""What is promised: after so many seconds an event is on the disk, however the process ends then. That is
+:data:`FLUSH_S`, the commit that is under way and the one that holds it; a slower disk or a busier loop takes longer."""
 FLUSH_S = 0.25
 RETRY_S = 2.0
 MAX_TASK_BYTES = 8 * 1024 * 1024
