@@ -18,7 +18,7 @@ from copaw.ports import Json, ToolContext, ToolResult
 from copaw.providers.answer import Heard, Piece, Usage
 from copaw.providers.chat_model import ChatModel
 from copaw.providers.demo import DemoChatModel
-from copaw.providers.registry import chat_formatter
+from copaw.providers.openai_format import OpenAIFormatter
 
 
 class Scripted(ChatModel):
@@ -103,7 +103,7 @@ class Stage:
             name="Bot",
             sys_prompt="Be brief.",
             model=model,
-            formatter=chat_formatter(),
+            formatter=OpenAIFormatter(),
             memory=self.memory,
             tools={tool.name: tool for tool in offered},
             schemas=[schema(tool) for tool in offered],

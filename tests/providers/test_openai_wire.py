@@ -79,9 +79,9 @@ def test_tools_are_sent_as_they_are_now() -> None:
         assert json.loads(wire.request(settings, Question("m", HI, tools)).body)["tools"] == tools
 
 
-def test_names_and_texts_that_providers_refuse_are_mended() -> None:
-    body = body_of(Question("m", [{"role": "user", "name": "a <b>", "content": "half \ud83d"}]))
-    assert body["messages"] == [{"role": "user", "name": "a_b_", "content": "half ?"}]
+def test_half_a_surrogate_pair_is_sent_as_something_that_can_be_sent() -> None:
+    body = body_of(Question("m", [{"role": "user", "content": "half \ud83d"}]))
+    assert body["messages"] == [{"role": "user", "content": "half ?"}]
 
 
 def test_without_a_key_none_is_sent() -> None:

@@ -73,7 +73,7 @@ async def test_text_streams_through_agentscope_with_usage(registry: ModelRegistr
     assert chunks[-1].usage is not None
     (body,) = (await server.record())["requests"]
     assert body["model"] == "scripted"
-    assert body["messages"][0]["name"] == "a_user"
+    assert body["messages"] == [{"role": "user", "content": "tokens 5\nthink hm hm\ndelay 0.01"}]
 
 
 async def test_tool_calls_stream_through_agentscope(registry: ModelRegistry, server: ModelServer) -> None:
@@ -203,7 +203,7 @@ async def test_an_address_where_nobody_listens_is_named(
     [
         (ModelSlot("nope", "m"), "copaw models set-llm"),
         (ModelSlot("openai", "gpt-5"), "copaw models config-key openai"),
-        (ModelSlot("anthropic", "m"), "'anthropic' speaks the protocol of AnthropicChatModel"),
+        (ModelSlot("anthropic", "m"), "copaw models config-key anthropic"),
         (ModelSlot("copaw-local", "m"), "no address yet"),
     ],
 )

@@ -116,7 +116,7 @@ def next_turn(messages: Sequence[Mapping[str, Any]], tools: Iterable[Mapping[str
     :param messages: as sent to OpenAI's chat completions.
     :param tools: the tool schemas that are offered, in the same format.
     """
-    start = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=None)
+    start = max((i for i, message in enumerate(messages) if _from_user(message)), default=None)
     script = parse(message_text(messages[start])) if start is not None else Script()
     since = messages[start + 1 :] if start is not None else []
     made = sum(len(message.get("tool_calls") or ()) for message in since)
@@ -127,6 +127,11 @@ def next_turn(messages: Sequence[Mapping[str, Any]], tools: Iterable[Mapping[str
     say = None if script.say is None else _filled(script.say, results)
     missing = [call.tool for call in script.calls if call.tool not in offered]
     return Turn(script, call, results, say, is_first=made == 0, not_offered=missing)
+
+
+def _from_user(message: Mapping[str, Any]) -> bool:
+    """Images of a tool's result follow it in a message of the user's, which says so."""
+    return message["role"] == "user" and not message_text(message).startswith("[Result of ")
 
 
 def message_text(message: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ with the same index; errors come within an answer of status 200. All of these ar
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -16,11 +15,11 @@ from uuid import uuid4
 
 from copaw.ports import Json
 from copaw.providers.answer import Heard, Kind, Piece, Usage
+from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
 from copaw.providers.transport import HttpRequest
 
-_NOT_IN_A_NAME = re.compile(r"[\s<|\\/>]+")
 _CHOICES = ("auto", "none", "required")
 _STATUS_OF = {
     "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
@@ -40,7 +39,7 @@ class OpenAIWire:
     def request(self, settings: CallSettings, question: Question) -> HttpRequest:
         body: Json = {
             "model": question.model,
-            "messages": [_valid_name(message) for message in question.messages],
+            "messages": question.messages,
             "stream": True,
             **settings.generate_kwargs,
         }
@@ -63,11 +62,6 @@ class OpenAIWire:
         if tools is not self._tools:
             self._tools, self._tools_json = tools, encode(tools)
         return self._tools_json
-
-
-def encode(value: Any) -> bytes:
-    """JSON as it is sent. Half a surrogate pair, which UTF-8 cannot carry, becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 @dataclass(slots=True)
@@ -191,11 +185,3 @@ def _reported(event: Json) -> Reported:
 
 def _tool_choice(choice: str) -> str | Json:
     return choice if choice in _CHOICES else {"type": "function", "function": {"name": choice}}
-
-
-def _valid_name(message: Json) -> Json:
-    """Providers refuse white space and some signs in ``name``; agents may be called anything."""
-    name = message.get("name")
-    if not name or not _NOT_IN_A_NAME.search(name):
-        return message
-    return {**message, "name": _NOT_IN_A_NAME.sub("_", name)}

@@ -6,10 +6,10 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from copaw.ports import Json
-from copaw.providers.answer import Heard
+from copaw.providers.answer import Heard, Usage
 from copaw.providers.chat_model import ChatModel
 from copaw.providers.failures import BrokeOff, NotTheProtocol
 from copaw.providers.limits import LLMLimits
@@ -57,7 +57,7 @@ class Reader(Protocol):
     def read(self, event: Json, heard: Heard) -> None:
         """Add what an event of the stream says. :raises CallFailure: it reports an error."""
 
-    def whole(self, body: Json, heard: Heard) -> None:
+    def whole(self, body: Any, heard: Heard) -> None:
         """Add what an answer says that came as a whole. :raises CallFailure: it reports an error."""
 
     def end(self, heard: Heard) -> None:
@@ -80,6 +80,7 @@ class ProviderChatModel(ChatModel):
     Each call asks for the provider's settings anew, so that a changed key counts at once, without a reload.
 
     :param settings: raises :class:`ModelNotConfigured` if the model cannot be called.
+    :param record: told of the tokens of each call that was answered, also when the answer broke off.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ProviderChatModel(ChatModel):
         transport: Transport,
         gate: ProviderGate,
         limits: LLMLimits,
+        record: Callable[[Usage], None] = lambda usage: None,
     ) -> None:
         super().__init__(model_name)
         self._wire = wire
@@ -98,6 +100,7 @@ class ProviderChatModel(ChatModel):
         self._transport = transport
         self._gate = gate
         self._limits = limits
+        self._record = record
 
     def converse(
         self, messages: list[Json], tools: list[Json] | None = None, tool_choice: str | None = None
@@ -114,14 +117,24 @@ class ProviderChatModel(ChatModel):
         )
 
     async def _attempt(self, request: HttpRequest) -> AsyncGenerator[Heard, None]:
-        reader = self._wire.reader()
-        async with self._transport.send(request) as reply:
-            if reply.content_type in ("application/json", "text/html"):
-                yield await _read_whole(reply, reader)
-                return
-            async with aclosing(_read_stream(reply, reader)) as stream:
-                async for heard in stream:
+        usage: Usage | None = None
+        try:
+            async with self._transport.send(request) as reply, aclosing(_read(reply, self._wire.reader())) as answer:
+                async for heard in answer:
+                    usage = next((item for item in heard if isinstance(item, Usage)), usage) or Usage(0, 0)
                     yield heard
+        finally:
+            if usage is not None:
+                self._record(usage)
+
+
+async def _read(reply: Reply, reader: Reader) -> AsyncGenerator[Heard, None]:
+    if reply.content_type in ("application/json", "text/html"):
+        yield await _read_whole(reply, reader)
+        return
+    async with aclosing(_read_stream(reply, reader)) as stream:
+        async for heard in stream:
+            yield heard
 
 
 async def _read_whole(reply: Reply, reader: Reader) -> Heard:
@@ -132,7 +145,7 @@ async def _read_whole(reply: Reply, reader: Reader) -> Heard:
         decoder = SseDecoder()
         heard = _hear([*decoder.feed(body), *decoder.end()], reader)
     else:
-        _read(reader.whole, body, heard)
+        _read_event(reader.whole, body, heard)
     reader.end(heard)
     return heard
 
@@ -172,13 +185,13 @@ def _hear(events: list[bytes], reader: Reader) -> Heard:
         if data == _DONE:
             reader.complete = reader.over = True
         else:
-            _read(reader.read, data, heard)
+            _read_event(reader.read, data, heard)
         if reader.over:
             break
     return heard
 
 
-def _read(read: Callable[[Json, Heard], None], data: bytes, heard: Heard) -> None:
+def _read_event(read: Callable[[Any, Heard], None], data: bytes, heard: Heard) -> None:
     try:
         event = json.loads(data)
     except ValueError:

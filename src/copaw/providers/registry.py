@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from copaw.errors import ModelNotConfigured, NotFound
+from copaw.errors import LifecycleBug, ModelNotConfigured, NotFound
+from copaw.providers.answer import Usage
 from copaw.providers.files import ModelSlot
 from copaw.providers.limits import LLMLimits
-from copaw.providers.models import DEMO_PROVIDER_ID, OPENAI_CHAT_MODEL, ProviderInfo
+from copaw.providers.models import DEMO_PROVIDER_ID, ModelInfo, ProviderInfo
 from copaw.providers.rate_limit import ProviderGate
 from copaw.providers.store import ProviderStore
 
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
     from copaw.providers.chat_model import ChatModel
     from copaw.providers.provider_model import CallSettings
     from copaw.providers.transport import Transport
+
+Recorder = Callable[[ModelSlot, Usage], None]
+
+
+def _nobody(_slot: ModelSlot, _usage: Usage) -> None:
+    """Records nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +48,21 @@ class ModelRegistry:
     def __init__(self, store: ProviderStore) -> None:
         self._store = store
         self._transport: Transport | None = None
+        self._closed = False
         self._gates: dict[str, ProviderGate] = {}
 
-    async def chat_model(self, slot: ModelSlot, limits: LLMLimits) -> BoundModel:
+    async def chat_model(self, slot: ModelSlot, limits: LLMLimits, record: Recorder = _nobody) -> BoundModel:
         """A model to call. Cheap once the libraries are loaded. Later changes in the store count at the next call.
 
-        :raises ModelNotConfigured: the provider is unknown, lacks a key or an address, or speaks a protocol
-            that is not supported. The message says what to do.
+        :param record: told of the tokens of each call.
+        :raises ModelNotConfigured: the provider is unknown, lacks a key or an address. The message says
+            what to do.
         """
         if slot.provider_id == DEMO_PROVIDER_ID:
             return await asyncio.to_thread(_demo_model, slot)
-        gate = self._gates.setdefault(slot.provider_id, ProviderGate(slot.provider_id))
-        self._usable(slot)  # complain now rather than at the first call
-        await asyncio.to_thread(_load_client)
-        return self._provider_model(slot, gate, limits)
+        self._usable(slot)  # complain before the client is loaded
+        await asyncio.to_thread(load_client)
+        return self._provider_model(slot, limits, record)
 
     def statistics(self) -> dict[str, int]:
         """Calls under way by provider id."""
@@ -60,30 +70,47 @@ class ModelRegistry:
 
     async def aclose(self) -> None:
         """Close every connection. Calls under way fail."""
+        self._closed = True
         if self._transport is not None:
             await self._transport.aclose()
 
-    def _provider_model(self, slot: ModelSlot, gate: ProviderGate, limits: LLMLimits) -> BoundModel:
-        from copaw.providers.openai_wire import OpenAIWire
+    def _provider_model(self, slot: ModelSlot, limits: LLMLimits, record: Recorder) -> BoundModel:
+        from copaw.providers.protocols import formatter_of, senses_of, wire_of
         from copaw.providers.provider_model import ProviderChatModel
-        from copaw.providers.transport import Transport
 
-        self._transport = self._transport or Transport()
+        info = self._usable(slot)
         model = ProviderChatModel(
             slot.model,
-            wire=OpenAIWire(),
+            wire=wire_of(info),
             settings=lambda: self._settings(slot),
-            transport=self._transport,
-            gate=gate,
+            transport=self.transport(),
+            gate=self._gates.setdefault(slot.provider_id, ProviderGate(slot.provider_id)),
             limits=limits,
+            record=partial(record, slot),
         )
-        return BoundModel(slot, model, chat_formatter())
+        return BoundModel(slot, model, formatter_of(info, lambda: senses_of(self._known(slot))))
+
+    def transport(self) -> Transport:
+        """The connections. :raises LifecycleBug: they are closed."""
+        from copaw.providers.transport import Transport
+
+        if self._closed:
+            raise LifecycleBug("The model clients are closed; no call can be made any more.")
+        self._transport = self._transport or Transport()
+        return self._transport
+
+    def _known(self, slot: ModelSlot) -> ModelInfo | None:
+        try:
+            return self._store.get(slot.provider_id).model(slot.model)
+        except NotFound:
+            return None
 
     def _settings(self, slot: ModelSlot) -> CallSettings:
+        from copaw.providers.protocols import address_of
         from copaw.providers.provider_model import CallSettings
 
         info = self._usable(slot)
-        return CallSettings(info, _openai_address(info), info.request_kwargs(slot.model))
+        return CallSettings(info, address_of(info), info.request_kwargs(slot.model))
 
     def _usable(self, slot: ModelSlot) -> ProviderInfo:
         try:
@@ -93,11 +120,6 @@ class ModelRegistry:
         broken = self._store.problems().get(info.id)
         if broken is not None:
             raise ModelNotConfigured(f"The settings of provider '{info.id}' cannot be used: {broken}") from broken
-        if info.chat_model != OPENAI_CHAT_MODEL:
-            raise ModelNotConfigured(
-                f"Provider '{info.id}' speaks the protocol of {info.chat_model}, which this version does not support "
-                "yet. Choose a model of an OpenAI-compatible provider with `copaw models set-llm`."
-            )
         if not info.base_url:
             raise ModelNotConfigured(
                 f"Provider '{info.id}' has no address yet. Set its base URL with `copaw models config-key {info.id}`."
@@ -109,25 +131,15 @@ class ModelRegistry:
         return info
 
 
-def _load_client() -> None:
-    """Importing the HTTP client takes a tenth of a second; the loop goes on meanwhile."""
-    import copaw.providers.openai_wire  # noqa: F401 - to have it in memory
+def load_client() -> None:
+    """Importing the HTTP client takes a tenth of a second. Blocking."""
+    import copaw.providers.protocols  # noqa: F401 - to have it in memory
 
 
 def _demo_model(slot: ModelSlot) -> BoundModel:
+    from copaw.providers.conversation import Senses
     from copaw.providers.demo import DemoChatModel
+    from copaw.providers.openai_format import OpenAIFormatter
 
-    return BoundModel(slot, DemoChatModel(slot.model), chat_formatter())
-
-
-def chat_formatter() -> FormatterBase:
-    """Messages as OpenAI's protocol has them."""
-    from agentscope.formatter import OpenAIChatFormatter
-
-    return OpenAIChatFormatter()
-
-
-def _openai_address(info: ProviderInfo) -> str:
-    """Ollama is configured without the path at which it speaks OpenAI's protocol."""
-    address = info.base_url.rstrip("/")
-    return f"{address}/v1" if info.id == "ollama" and not address.endswith("/v1") else address
+    blind = Senses(image=False, audio=False, video=False)
+    return BoundModel(slot, DemoChatModel(slot.model), OpenAIFormatter(lambda: blind))

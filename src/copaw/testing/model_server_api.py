@@ -9,16 +9,18 @@ from collections import Counter, deque
 from itertools import count
 from typing import Any
 
-from copaw.providers.directives import Failure, Turn, next_turn, results_text
+from copaw.providers.directives import Failure, Turn, next_turn
+from copaw.testing.model_server_dialects import LISTS, Dialect, Events, answer_of, dialect_of
 from copaw.testing.model_server_http import Connection, Request
 
 _KEPT_REQUESTS = 1000
 
 
 class ModelApi:
-    """OpenAI's chat completions, scripted by each request itself, and a record of what came in.
+    """A model, scripted by each request itself, and a record of what came in.
 
-    ``POST /v1/chat/completions`` and ``GET /v1/models`` as OpenAI has them;
+    Chats and lists of models as OpenAI, Anthropic, Gemini and Ollama have them; see
+    :mod:`copaw.testing.model_server_dialects`.
     ``GET /requests[?received=N][&disconnects=N]`` answers the record, once there are that many;
     ``DELETE /requests`` forgets it.
     """
@@ -51,11 +53,10 @@ class ModelApi:
 
     async def _handle(self, request: Request, connection: Connection) -> None:
         match request.method, request.path:
-            case "POST", "/v1/chat/completions":
-                await self._chat(request, connection)
-            case "GET", "/v1/models":
-                models = [{"id": "scripted", "object": "model", "created": 0, "owned_by": "copaw"}]
-                await connection.send_json(200, {"object": "list", "data": models})
+            case "POST", path if (dialect := dialect_of(path)) is not None:
+                await self._chat(request, connection, dialect)
+            case "GET", path if path in LISTS:
+                await connection.send_json(200, LISTS[path])
             case "GET", "/requests":
                 wanted = {key: int(request.query.get(key, "0")) for key in ("received", "disconnects")}
                 while any(self._counts[key] < least for key, least in wanted.items()):
@@ -72,33 +73,36 @@ class ModelApi:
             case _:
                 await connection.send_json(404, _error(404, f"no {request.method} {request.path} here"))
 
-    async def _chat(self, request: Request, connection: Connection) -> None:
+    async def _chat(self, request: Request, connection: Connection, dialect: Dialect) -> None:
         try:
             body = json.loads(request.body)
-            turn = next_turn(body["messages"], body.get("tools") or ())
+            messages, tools = dialect.understood(body)
+            turn = next_turn(messages, tools)
         except (ValueError, KeyError, TypeError) as error:
             await connection.send_json(400, _error(400, f"not a chat completion request: {error!r}"))
             return
         self._bodies.append(body)
         self._headers.append(dict(request.headers))
         self._count("received")
-        failure = self._due_failure(turn, body)
+        failure = self._due_failure(turn, messages)
         if failure is not None:
             headers = {} if failure.retry_after_s is None else {"retry-after": f"{failure.retry_after_s:g}"}
             await connection.send_json(failure.status, _error(failure.status, "scripted failure"), headers)
         elif turn.script.hang and turn.call is None:
             await asyncio.Event().wait()  # ends when the client hangs up
+        elif dialect.events is not None:
+            await _send(dialect.events(turn, body), turn, connection)
         elif body.get("stream"):
             await self._stream(turn, body, connection)
         else:
             await asyncio.sleep(turn.script.delay_s)
             await connection.send_json(200, self._completion(turn, body))
 
-    def _due_failure(self, turn: Turn, body: dict[str, Any]) -> Failure | None:
+    def _due_failure(self, turn: Turn, messages: list[Any]) -> Failure | None:
         failure = turn.script.fail
         if failure is None or not turn.is_first:
             return None
-        key = json.dumps(body["messages"][-1])
+        key = json.dumps(messages[-1])
         self._failed[key] += 1
         if failure.times is None or self._failed[key] <= failure.times:
             return failure
@@ -113,7 +117,7 @@ class ModelApi:
         if turn.call is not None:
             message["tool_calls"] = [self._tool_call(turn)]
         else:
-            pieces = turn.chunks(_answer(turn))
+            pieces = turn.chunks(answer_of(turn))
             message["content"] = "".join(pieces)
         choice = {"index": 0, "message": message, "finish_reason": _finish(turn)}
         return {
@@ -157,7 +161,7 @@ class ModelApi:
             rest = {"index": 0, "function": {"arguments": arguments[middle:]}}
             deltas += [{"tool_calls": [head]}, {"tool_calls": [rest]}]
         else:
-            deltas += [{"content": piece} for piece in turn.chunks(_answer(turn))]
+            deltas += [{"content": piece} for piece in turn.chunks(answer_of(turn))]
         return [{"role": "assistant", "content": ""}, *deltas]
 
     def _tool_call(self, turn: Turn) -> dict[str, Any]:
@@ -172,9 +176,20 @@ class ModelApi:
         return {"id": f"chatcmpl-{number}", "object": kind, "created": int(time.time()), "model": model}
 
 
-def _answer(turn: Turn) -> str:
-    text = results_text(turn.results) if turn.results else f"Echo: {turn.script.text}"
-    return text + turn.unknown_tools()
+async def _send(events: Events, turn: Turn, connection: Connection) -> None:
+    connection.begin_events()
+    for name, data in events.head:
+        await connection.send_event(json.dumps(data), name)
+    for number, (name, data) in enumerate(events.pieces):
+        if number and turn.script.delay_s:
+            await asyncio.sleep(turn.script.delay_s)
+        if turn.script.cut and turn.call is None and number == max(1, len(events.pieces) // 2):
+            connection.cut()
+            return
+        await connection.send_event(json.dumps(data), name)
+    for name, data in events.tail:
+        await connection.send_event(json.dumps(data), name)
+    connection.end_events()
 
 
 def _finish(turn: Turn) -> str:

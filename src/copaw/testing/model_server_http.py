@@ -85,9 +85,9 @@ class Connection(asyncio.Protocol):
             "transfer-encoding: chunked\r\n\r\n".encode()
         )
 
-    async def send_event(self, data: str) -> None:
+    async def send_event(self, data: str, name: str = "") -> None:
         """One event, sent at once; other connections get their turn after it."""
-        event = f"data: {data}\n\n".encode()
+        event = f"event: {name}\ndata: {data}\n\n".encode() if name else f"data: {data}\n\n".encode()
         self._write(b"%x\r\n%b\r\n" % (len(event), event))
         await asyncio.sleep(0)
         await self._writable.wait()

@@ -1,0 +1,157 @@
+"""A conversation as every wire protocol can take it: well formed, with media at hand.
+
+Sessions hold what happened, and that is not always what providers accept: a call whose result was lost, a result
+whose call is gone, empty texts, media that the model cannot see, files that have been deleted. Here each of these
+becomes something that every provider takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import mimetypes
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from agentscope.message import Msg
+
+from copaw.ports import Block, Json
+
+MEDIA = ("image", "audio", "video")
+MAX_MEDIA_BYTES = 20 * 1024 * 1024
+_NO_RESULT = "[The result of this call was lost.]"
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """What a model takes beside text."""
+
+    image: bool = True
+    audio: bool = True
+    video: bool = True
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one side said without a break.
+
+    ``assistant``: blocks ``thinking``, ``text`` and ``tool_use``. ``tool``: blocks ``tool_result`` with ``id``,
+    ``name``, ``text`` and ``media``, one for each call of the turn before, in the order of the calls. ``user`` and
+    ``system``: ``text`` and media. Media have ``media_type`` and base64 ``data``, or ``url``.
+    """
+
+    role: Role
+    blocks: list[Block] = field(default_factory=list)
+
+    def texts(self) -> str:
+        """The texts, one below the other."""
+        return "\n".join(block["text"] for block in self.blocks if block["type"] == "text")
+
+
+async def conversation(msgs: Iterable[Msg], senses: Senses) -> list[Turn]:
+    """The turns of ``msgs``. Files they name are read in a thread; nothing is fetched from the network."""
+    turns = _with_results(_merged(msgs))
+    for turn in turns:
+        turn.blocks = [await _prepared(block, senses) for block in turn.blocks]
+    return turns
+
+
+def _merged(msgs: Iterable[Msg]) -> list[Turn]:
+    turns: list[Turn] = []
+    for msg in msgs:
+        for block in msg.get_content_blocks():
+            if block["type"] == "text" and not block["text"]:
+                continue
+            role: Role = "tool" if block["type"] == "tool_result" else msg.role
+            if not turns or turns[-1].role != role:
+                turns.append(Turn(role))
+            turns[-1].blocks.append(block)
+    return turns
+
+
+def _with_results(turns: list[Turn]) -> list[Turn]:
+    """Give each call its result, and leave out results without a call."""
+    results = {block["id"]: block for turn in turns if turn.role == "tool" for block in turn.blocks}
+    answered: list[Turn] = []
+    for turn in turns:
+        if turn.role == "tool":
+            continue
+        if answered and answered[-1].role == turn.role:
+            answered[-1].blocks += turn.blocks
+        else:
+            answered.append(turn)
+        calls = [block for block in turn.blocks if block["type"] == "tool_use"]
+        if calls:
+            lost = {"type": "tool_result", "output": _NO_RESULT}
+            blocks = [{**lost, **results.get(call["id"], {}), "id": call["id"], "name": call["name"]} for call in calls]
+            answered.append(Turn("tool", blocks))
+    return answered
+
+
+async def _prepared(block: Block, senses: Senses) -> Block:
+    if block["type"] == "tool_result":
+        return await _result(block, senses)
+    if block["type"] in MEDIA:
+        return await _media(block, senses)
+    return block
+
+
+async def _result(block: Block, senses: Senses) -> Block:
+    output = block["output"] or ""
+    if isinstance(output, str):
+        output = [{"type": "text", "text": output}]
+    texts = [part["text"] for part in output if part["type"] == "text"]
+    # What is named by its address was sent to the user; what is inline, the model asked to see.
+    inline = [part for part in output if (part.get("source") or {}).get("type") == "base64" and part["type"] in MEDIA]
+    media: list[Block] = []
+    for shown in [await _media(part, senses) for part in inline]:
+        if shown["type"] == "text":
+            texts.append(shown["text"])
+        else:
+            media.append(shown)
+    return {"type": "tool_result", "id": block["id"], "name": block["name"], "text": "\n".join(texts), "media": media}
+
+
+async def _media(block: Block, senses: Senses) -> Block:
+    kind, source = block["type"], block["source"]
+    able = {"image": senses.image, "audio": senses.audio, "video": senses.video}[kind]
+    url = source.get("url") or ""
+    if not able:
+        return _note(kind, url, "this model cannot take it")
+    if source["type"] == "base64":
+        return {"type": kind, "media_type": source["media_type"], "data": source["data"]}
+    if url.startswith("data:") and ";base64," in url:
+        head, data = url.split(";base64,", 1)
+        return {"type": kind, "media_type": head.removeprefix("data:"), "data": data}
+    if url.startswith(("http://", "https://")):
+        return {"type": kind, "media_type": _media_type(kind, urlsplit(url).path), "url": url}
+    path = Path(unquote(urlsplit(url).path) if url.startswith("file:") else url)
+    return await asyncio.to_thread(_read, kind, path)
+
+
+def _read(kind: str, path: Path) -> Block:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_MEDIA_BYTES + 1)
+    except (OSError, ValueError):
+        return _note(kind, str(path), "the file cannot be read")
+    if len(data) > MAX_MEDIA_BYTES:
+        return _note(kind, str(path), f"the file is larger than {MAX_MEDIA_BYTES // 2**20} MiB")
+    media_type = _media_type(kind, path.name)
+    if not media_type.startswith(f"{kind}/"):
+        return _note(kind, str(path), f"the file does not look like one of type {kind}")
+    return {"type": kind, "media_type": media_type, "data": base64.b64encode(data).decode()}
+
+
+def _media_type(kind: str, name: str) -> str:
+    fallback = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}[kind]
+    return mimetypes.guess_type(name)[0] or fallback
+
+
+def _note(kind: str, where: str, why: str) -> Json:
+    return {"type": "text", "text": f"[{kind} {where or 'without a name'}: not shown, {why}]"}
