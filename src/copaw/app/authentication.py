@@ -19,7 +19,7 @@ from copaw.ports import Json
 from copaw.security.account import Account, AccountFile, checked_password, checked_username, new_account, new_key
 from copaw.security.guesses import GuessLimit
 from copaw.security.local_token import local_token
-from copaw.security.passwords import DEFAULT_COST, ScryptCost, hash_password, verify_password
+from copaw.security.passwords import DEFAULT_COST, MAX_PASSWORD_BYTES, ScryptCost, hash_password, verify_password
 from copaw.security.settings import AuthSettings
 from copaw.security.tokens import is_valid_token, issue_token
 
@@ -198,6 +198,8 @@ class Authentication:
 
     async def _matches(self, account: Account | None, password: str) -> bool:
         stored = account.password_hash if account else self._nobody
+        if len(password) > MAX_PASSWORD_BYTES:
+            return False
         try:
             async with self._hashing:
                 return await asyncio.to_thread(verify_password, password, stored)
