@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ async def struck(home: Path, signal_name: str, moment: str) -> AsyncIterator[tup
 
 
 def waiting_for(go_on: Path, started: Path) -> str:
-    command = f"touch {started}; until test -e {go_on}; do sleep 0.05; done; echo waited"
+    command = f"echo $$ > {started}; until test -e {go_on}; do sleep 0.05; done; echo waited"
     return f"call execute_shell_command {json.dumps({'command': command})}\nsay {{1}}"
 
 
@@ -93,6 +95,16 @@ async def test_sigterm_in_the_middle_of_an_expiry_keeps_its_cause(tmp_path: Path
     await ends(home, ids, old=expired, older=expired, new=("succeeded", None))
 
 
+@pytest.fixture
+def orphans(tmp_path: Path) -> Iterator[None]:
+    """Ends the shells that a killed server cannot end."""
+    yield
+    for name in ("a", "b"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((tmp_path / name).read_text()), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("orphans")
 @pytest.mark.parametrize("moment", [*BEFORE_EXPIRY, *AFTER_EXPIRY])
 async def test_kill_9_in_the_middle_of_a_reload_leaves_true_records(tmp_path: Path, moment: str) -> None:
     home = tmp_path / "home"
