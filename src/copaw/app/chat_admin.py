@@ -48,7 +48,7 @@ async def create(services: Services, agent_id: str, chat: ChatSpec) -> ChatSpec:
     if not chat.id.strip() or "/" in chat.id:
         raise BadInput("id: must not be empty or have a slash. Leave it out to get one.", field="id")
     book = await services.chats.of(agent_id)
-    if any(other.id == chat.id for other in book.select()):
+    if chat.id in book:
         raise Conflict(f"There is a chat '{chat.id}' already. Leave the id out to get a new one.")
     chat.status = "idle"
     book.put(chat)

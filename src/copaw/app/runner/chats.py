@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from copaw.aiokits.files import read_json, write_json_atomic
+from copaw.aiokits.files import read_json, write_atomic
 from copaw.errors import ConfigFileError, NotFound
+
+logger = logging.getLogger(__name__)
 
 MAX_NAME = 60
 WRITE_PAUSE_S = 0.25
@@ -42,6 +46,20 @@ class ChatSpec(BaseModel):
     pinned: bool = False
 
 
+Key = tuple[str, str, str]
+"""Session id, user id and channel."""
+
+
+class _Kept(NamedTuple):
+    """A chat as it is written, which takes a third of the memory of a model; most are never looked at again."""
+
+    key: Key
+    encoded: bytes
+
+    def chat(self) -> ChatSpec:
+        return ChatSpec.model_validate(json.loads(self.encoded))
+
+
 class ChatBook:
     """The chats of one agent, in memory, saved behind the caller's back and completely.
 
@@ -50,9 +68,8 @@ class ChatBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._chats: dict[str, ChatSpec] = {}
-        self._by_session: dict[tuple[str, str, str], str] = {}
-        self._stored: dict[str, dict[str, Any]] = {}
+        self._chats: dict[str, _Kept] = {}
+        self._by_session: dict[Key, str] = {}
         self._extra: dict[str, Any] = {"version": 1}
         self._loaded = False
         self._loading = asyncio.Lock()
@@ -69,32 +86,37 @@ class ChatBook:
             if not self._loaded:
                 chats, extra = await asyncio.to_thread(read_chats, self._path)
                 for chat in chats:
-                    self._index(chat)
+                    self._keep(chat)
                 self._extra |= extra
                 self._loaded = True
 
-    def _index(self, chat: ChatSpec) -> None:
-        self._chats[chat.id] = chat
-        self._stored[chat.id] = chat.model_dump(mode="json")
-        self._by_session.setdefault((chat.session_id, chat.user_id, chat.channel), chat.id)
+    def _keep(self, chat: ChatSpec) -> None:
+        key = (chat.session_id, chat.user_id, chat.channel)
+        self._chats[chat.id] = _Kept(key, _encoded(chat.model_dump(mode="json")))
+        self._by_session.setdefault(key, chat.id)
+
+    def __contains__(self, chat_id: str) -> bool:
+        return chat_id in self._chats
 
     def select(self, user_id: str | None = None, channel: str | None = None) -> list[ChatSpec]:
         """Chats, filtered."""
-        return [
-            chat for chat in self._chats.values() if user_id in (None, chat.user_id) and channel in (None, chat.channel)
-        ]
+        kept = self._chats.values()
+        return [one.chat() for one in kept if user_id in (None, one.key[1]) and channel in (None, one.key[2])]
 
     def get(self, chat_id: str) -> ChatSpec:
-        """:raises NotFound: no such chat."""
+        """A copy of a chat; :meth:`put` changes the one that is kept.
+
+        :raises NotFound: no such chat.
+        """
         try:
-            return self._chats[chat_id]
+            return self._chats[chat_id].chat()
         except KeyError:
             raise NotFound(f"Chat not found: {chat_id}") from None
 
     def find(self, session_id: str, user_id: str, channel: str) -> ChatSpec | None:
         """The chat of a session, if there is one."""
         chat_id = self._by_session.get((session_id, user_id, channel))
-        return self._chats.get(chat_id) if chat_id is not None else None
+        return self._chats[chat_id].chat() if chat_id is not None else None
 
     def ensure(self, session_id: str, user_id: str, channel: str, text: str) -> ChatSpec:
         """The chat of a session; made, and named after ``text``, if there is none."""
@@ -107,7 +129,7 @@ class ChatBook:
     def put(self, chat: ChatSpec) -> ChatSpec:
         """Add or replace a chat."""
         chat.updated_at = _now()
-        self._index(chat)
+        self._keep(chat)
         self._changed()
         return chat
 
@@ -115,33 +137,40 @@ class ChatBook:
         """Add chats as they are; one whose id is in use takes the place of the other."""
         self.delete(chat.id for chat in chats)
         for chat in chats:
-            self._index(chat)
+            self._keep(chat)
         self._changed()
 
     def delete(self, chat_ids: Iterable[str]) -> list[ChatSpec]:
         """Remove chats; unknown ids are passed over."""
-        gone = [chat for chat_id in chat_ids if (chat := self._chats.pop(chat_id, None)) is not None]
-        for chat in gone:
-            del self._stored[chat.id]
-            key = (chat.session_id, chat.user_id, chat.channel)
-            if self._by_session.get(key) == chat.id:
-                del self._by_session[key]
+        gone = {chat_id: kept for chat_id in chat_ids if (kept := self._chats.pop(chat_id, None)) is not None}
+        for chat_id, kept in gone.items():
+            if self._by_session.get(kept.key) == chat_id:
+                del self._by_session[kept.key]
         if gone:
             self._changed()
-        return gone
+        return [kept.chat() for kept in gone.values()]
 
     def _changed(self) -> None:
         self._dirty = True
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name=f"chats:{self._path.parent.name}")
+            self._writer.add_done_callback(self._written)
+
+    def _written(self, writer: asyncio.Task[None]) -> None:
+        if not writer.cancelled() and (error := writer.exception()) is not None:
+            logger.error("%s could not be written; the next change tries again: %s", self._path, error)
 
     async def _write(self) -> None:
         while self._dirty:
             self._dirty = False
-            body = {**self._extra, "chats": list(self._stored.values())}
+            chats = [kept.encoded for kept in self._chats.values()]
             began = time.monotonic()
-            await asyncio.to_thread(write_json_atomic, self._path, body)
-            # Encoding a long list holds the interpreter's lock, so a longer one is written less often.
+            try:
+                await asyncio.to_thread(_write, self._path, self._extra, chats)
+            except OSError:
+                self._dirty = True
+                raise
+            # A longer list takes longer to write, so it is written less often.
             await self._pause(max(WRITE_PAUSE_S, 10 * (time.monotonic() - began)))
 
     async def _pause(self, seconds: float) -> None:
@@ -155,6 +184,8 @@ class ChatBook:
         :raises OSError: it could not be written.
         """
         self._hurry.set()
+        if self._dirty:
+            self._changed()
         try:
             if self._writer is not None:
                 await asyncio.shield(self._writer)
@@ -191,3 +222,17 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict) or not isinstance(raw.get("chats", []), list):
         raise ConfigFileError(path, "must be an object with a list named 'chats'", field="chats")
     return raw
+
+
+def _write(path: Path, extra: dict[str, Any], chats: Sequence[bytes]) -> None:
+    """Write the file with one chat a line."""
+    lines = b",\n".join(chats)
+    head = _encoded({**extra, "chats": []}).removesuffix(b"]}")
+    write_atomic(path, b"".join((head, b"\n", lines, b"\n]}\n") if lines else (head, b"]}\n")))
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:  # half an emoji, which JSON can hold as an escape
+        return json.dumps(value, allow_nan=False).encode()
