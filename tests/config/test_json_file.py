@@ -89,13 +89,13 @@ async def test_a_file_that_was_never_readable_cannot_be_changed(tmp_path: Path) 
 def test_only_the_file_that_was_read_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("one")
-    assert replace_if_unchanged(path, "another hash", b"two") is False
+    assert replace_if_unchanged(path, "another hash", {"two": 2}) is None
     assert path.read_text() == "one"
 
 
 def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match="cannot be read"):
-        replace_if_unchanged(tmp_path, "", b"")
+        replace_if_unchanged(tmp_path, "", {})
 
 
 def test_several_faults_are_counted() -> None:

@@ -38,7 +38,19 @@ def same_json(left: Any, right: Any) -> bool:
         return True
     if left != right:  # cheap, and enough to tell most apart
         return False
-    return canonical(left) == canonical(right)
+    return _same_kinds(left, right)
+
+
+def _same_kinds(left: Any, right: Any) -> bool:
+    """For values that are equal to Python."""
+    kind = type(left)
+    if kind is not type(right) or kind is float:
+        return canonical(left) == canonical(right)
+    if kind is dict:
+        return all(value is right[key] or _same_kinds(value, right[key]) for key, value in left.items())
+    if kind is list:
+        return all(map(_same_kinds, left, right))
+    return True
 
 
 def canonical(value: Any) -> str:
