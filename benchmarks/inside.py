@@ -188,6 +188,7 @@ async def main(size: Size) -> Samples:
     swaps = _time_swaps()
     async with open_services(Paths.from_environment(), shutdown_grace_s=0.0) as services:
         await services.ready.wait()
+        gc.freeze()  # as the server does when it is ready
         lab = Lab(services, size)
         await lab.manager.start_agent(AGENT)
         for _ in range(10):

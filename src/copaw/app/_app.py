@@ -143,8 +143,8 @@ async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[dict[st
         application.state.services = services
         application.state.protocols = protocols
         application.state.mcp_endpoint = endpoint
-        # For the server: what to await on SIGTERM, before it closes anything.
-        yield {"drain": services.drain}
+        # For the server: what to await on SIGTERM, before it closes anything, and when the start is over.
+        yield {"drain": services.drain, "ready": services.ready}
 
 
 async def _copaw_error(_request: Request, error: Exception) -> Response:

@@ -315,12 +315,17 @@ class AgentSlot:
         report = ReloadOutcome(outcome, generation, self._requested_at, now, duration, changed or [], error)
         self.applied, self._requested_at, self._superseded = revision, now, 0
         self.last_reload = report
-        logger.info(
-            "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, outcome, generation, duration * 1e3,
-            f", changed {', '.join(changed)}" if changed else "", f": {error}" if error else "",
-        )  # fmt: skip
         self._observer.reloaded(self.agent_id, report)
+        # Before anybody who waits goes on, but not within a swap: writing a log may take its time.
+        asyncio.get_running_loop().call_soon(self._log, report)
         self._waiters.answer(revision, report)
+
+    def _log(self, report: ReloadOutcome) -> None:
+        logger.info(
+            "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, report.outcome, report.generation,
+            report.duration_seconds * 1e3, f", changed {', '.join(report.changed)}" if report.changed else "",
+            f": {report.error}" if report.error else "",
+        )  # fmt: skip
 
     # -- the end -------------------------------------------------------------------------------------------------
 
