@@ -17,7 +17,7 @@ def warn_if_exposed(host: str, port: int, settings: AuthSettings) -> None:
 
     :param host: the address that is listened on.
     """
-    if settings.enabled or _is_loopback(host):
+    if settings.enabled or is_loopback(host):
         return
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     rule = "!" * 78
@@ -35,7 +35,8 @@ def warn_if_exposed(host: str, port: int, settings: AuthSettings) -> None:
     logger.warning("open to the network: listens on %s without log-in; COPAW_AUTH_ENABLED=true switches it on", where)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is of loopback. Names are not looked up."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from copaw.cli.output import size_text
+from copaw.cli.output import count, size_text
 from copaw.errors import BadInput, CopawError
 
 
@@ -96,7 +96,7 @@ def _extent(path: Path) -> str:
     if not path.is_dir():
         return size_text(path.lstat().st_size)
     files, size = _measure(path)
-    return f"{files} {'file' if files == 1 else 'files'}, {size_text(size)}"
+    return f"{count(files, 'file')}, {size_text(size)}"
 
 
 def _measure(directory: Path) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def test_what_is_wrong_with_agents(running: Subject, well, bad) -> None:
     assert bad(everything(running)) == [
         ("error", "Agent a: agent.json: no"),
         ("error", "The last reload of agent a failed: no disk"),
-        ("warn", "Agent a: 1 replaced generations are open beyond their time."),
+        ("warn", "Agent a has 1 replaced generation open beyond the time."),
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_drain_within_its_time_is_well(running: Subject, well, bad, deadline: 
     well.on("GET", "/api/lifecycle", {"agents": [{"agent_id": "a", "generations": [draining], "last_reload": None}]})
     findings = everything(running)
     assert bad(findings) == []
-    assert any("1 replaced generations finish" in finding.what for finding in findings)
+    assert any("1 replaced generation finishing" in finding.what for finding in findings)
 
 
 def test_channels_that_do_not_connect(running: Subject, well, bad) -> None:

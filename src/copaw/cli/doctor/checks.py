@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from copaw.cli.doctor import (
+    access,
     clock,
     database,
     environment,
@@ -31,6 +32,8 @@ CHECKS: Sequence[Check] = (
     home.check_records,
     home.check_secrets,
     permissions.check_secrets,
+    access.check_account,
+    access.check_network,
     ports.check_port,
     server.check_server,
     server.check_agents,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from copaw.aiokits.files import read_json
 from copaw.app.crons.models import JobsFile
 from copaw.cli.doctor.finding import Finding, Level, Subject, edit
+from copaw.cli.output import count
 from copaw.config.envs import EnvFile
 from copaw.config.json_file import read_snapshot
 from copaw.config.models import AgentProfileConfig
@@ -41,7 +42,7 @@ def check_config(subject: Subject) -> Iterator[Finding]:
         if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
             mend = f"sudo chown -R {os.geteuid()} {shlex.quote(str(directory))}"
             yield Finding(CHECK, Level.ERROR, f"{directory} cannot be written by this user.", mend)
-    yield Finding(CHECK, Level.OK, f"{paths.config_file} names {len(root.agents.profiles)} agents.")
+    yield Finding(CHECK, Level.OK, f"{paths.config_file} names {count(len(root.agents.profiles), 'agent')}.")
 
 
 def check_agents(subject: Subject) -> Iterator[Finding]:

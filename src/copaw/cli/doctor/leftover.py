@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from copaw.cli import leftovers
 from copaw.cli.doctor.finding import Finding, Level, Subject
+from copaw.cli.output import count
 
 CHECK = "leftovers"
 
@@ -14,7 +15,7 @@ def check_leftovers(subject: Subject) -> Iterator[Finding]:
     """What crashes and repairs left behind."""
     found = leftovers.find(subject.paths)
     if found:
-        what = f"{len(found)} files are left from crashes or repairs, such as {found[0].path} ({found[0].note})."
+        what = f"Left from crashes or repairs: {count(len(found), 'file')}, such as {found[0].path} ({found[0].note})."
         yield Finding(CHECK, Level.WARN, what, "copaw clean --leftovers")
     else:
         yield Finding(CHECK, Level.OK, "Nothing is left from crashes or repairs.")

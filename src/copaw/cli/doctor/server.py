@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from copaw import __version__
 from copaw.cli.client import Client
 from copaw.cli.doctor.finding import Finding, Level, Subject
+from copaw.cli.output import count
 from copaw.cli.transport import ServerRefused
 from copaw.ports import Json
 
@@ -57,10 +58,10 @@ def _of_agent(document: Json, now: datetime) -> Iterator[Finding]:
     draining = [one for one in document.get("generations") or [] if one.get("state") == "draining"]
     late = [one for one in draining if (end := one.get("drain_deadline")) and datetime.fromisoformat(end) < now]
     if late:
-        what = f"Agent {agent}: {len(late)} replaced generations are open beyond their time."
+        what = f"Agent {agent} has {count(len(late), 'replaced generation')} open beyond the time."
         yield Finding(CHECK, Level.WARN, what, f"copaw agents status {agent}")
     elif draining:
-        what = f"Agent {agent}: {len(draining)} replaced generations finish their work."
+        what = f"Agent {agent} has {count(len(draining), 'replaced generation')} finishing work."
         yield Finding(CHECK, Level.OK, what)
 
 
