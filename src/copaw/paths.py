@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,15 @@ class Paths:
 
     def default_workspace(self, agent_id: str) -> Path:
         return self.working_dir / "workspaces" / agent_id
+
+    def workspace(self, agent_id: str, configured: str) -> Path:
+        """The directory that ``workspace_dir`` of an agent means, absolute; the default one if it is empty."""
+        if not configured:
+            return self.default_workspace(agent_id)
+        directory = Path(configured)
+        with suppress(RuntimeError):  # "~nobody": left as it is, and then found to be missing
+            directory = directory.expanduser()
+        return self.working_dir / directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,15 @@ def test_homes_of_killed_runs_are_found_after_a_day(paths: Paths, tmp_path: Path
     assert [item.path.name for item in leftovers.find(paths)] == ["copaw-drill-b", "copaw-task-a"]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"agents": null}', '{"agents": {"profiles": {"a": {}}}}', "\udcff"])
+def profile(workspace_dir: object) -> str:
+    return json.dumps({"agents": {"profiles": {"a": {"workspace_dir": workspace_dir}}}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"agents": null}', '{"agents": {"profiles": {"a": {}}}}', "\udcff"]
+    + [profile(value) for value in ("", "~nobody/x", "\0", "x" * 5000, 3, None)],
+)
 def test_a_broken_configuration_hides_nothing_else(paths: Paths, text: str) -> None:
     paths.config_file.write_bytes(text.encode("utf-8", "surrogateescape"))
     half = aged(paths.working_dir / ".0123456789abcdef.tmp", 2)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copaw.aiokits.files import encode_json
-from copaw.config.json_file import ConfigFile, parse, replace_if_unchanged
+from copaw.config.json_file import ConfigFile, parse, read_snapshot, replace_if_unchanged
 from copaw.config.merge import same_json
 from copaw.config.models import AgentProfileConfig
 from copaw.errors import ConfigFileError
@@ -96,6 +96,11 @@ def test_only_the_file_that_was_read_is_replaced(tmp_path: Path) -> None:
 def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match="cannot be read"):
         replace_if_unchanged(tmp_path, "", {})
+
+
+def test_what_is_no_path_is_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(ConfigFileError, match="null byte"):
+        read_snapshot(Path("a\0b.json"), AgentProfileConfig)
 
 
 def test_several_faults_are_counted() -> None:

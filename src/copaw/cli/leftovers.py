@@ -41,12 +41,11 @@ def outside_workspaces(paths: Paths) -> dict[str, Path]:
     """Agents whose workspace is not below the working directory. A file that cannot be read names none."""
     try:
         profiles = json.loads(paths.config_file.read_text("utf-8"))["agents"]["profiles"]
-        named = {str(agent): Path(ref["workspace_dir"]).expanduser() for agent, ref in profiles.items()}
+        placed = {str(agent): paths.workspace(agent, ref["workspace_dir"]) for agent, ref in profiles.items()}
+        inside = paths.working_dir.resolve()
+        return {agent: path for agent, path in placed.items() if not path.resolve().is_relative_to(inside)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    inside = paths.working_dir.resolve()
-    placed = {agent: paths.working_dir / directory for agent, directory in named.items()}
-    return {agent: path for agent, path in placed.items() if not path.resolve().is_relative_to(inside)}
 
 
 def _below(directory: Path, now: float) -> Iterator[Item]:

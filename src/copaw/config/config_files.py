@@ -49,12 +49,7 @@ class ConfigFiles:
 
     def directory(self, agent_id: str, ref: AgentProfileRef) -> Path:
         """The workspace directory that ``ref`` means, absolute."""
-        if not ref.workspace_dir:
-            return self._paths.default_workspace(agent_id)
-        directory = Path(ref.workspace_dir)
-        with suppress(RuntimeError):  # "~nobody": left as it is, and then found to be missing
-            directory = directory.expanduser()
-        return self._paths.working_dir / directory
+        return self._paths.workspace(agent_id, ref.workspace_dir)
 
     @asynccontextmanager
     async def locked(self, agent_id: str) -> AsyncIterator[AgentFile]:

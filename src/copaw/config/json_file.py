@@ -167,6 +167,8 @@ def _bytes_of(path: Path) -> bytes:
         raise ConfigFileError(path, "does not exist. Restore it, or make a new one with `copaw init`") from error
     except OSError as error:
         raise ConfigFileError(path, f"cannot be read: {error.strerror}") from error
+    except ValueError as error:  # no path has a NUL character
+        raise ConfigFileError(repr(str(path)), f"cannot be read: {error}") from error
 
 
 def _hash(content: bytes) -> str:

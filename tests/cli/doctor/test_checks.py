@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +42,41 @@ def test_leftovers_are_counted(subject: Subject, bad, monkeypatch: pytest.Monkey
     set_aside(subject.paths.working_dir / "workspaces" / "default" / "chats.json")
     ((level, what),) = bad(leftover.check_leftovers(subject))
     assert (level, "1 file, such as" in what) == ("warn", True)
+
+
+def _config_with(home: Path, value: object) -> None:
+    file = home / "config.json"
+    config = json.loads(file.read_text())
+    config["agents"]["profiles"]["default"]["workspace_dir"] = value
+    file.write_text(json.dumps(config))
+
+
+def _replace(path: Path, *, by_directory: bool) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.mkdir() if by_directory else path.write_bytes(b"\xff\x00")
+
+
+BREAK: dict[str, Callable[[Path], None]] = {
+    "unknown user": lambda home: _config_with(home, "~nobody-of-that-name/x"),
+    "no path": lambda home: _config_with(home, "\0"),
+    "too long": lambda home: _config_with(home, "x" * 5000),
+    "working directory": lambda home: _config_with(home, ".."),
+    "config is a directory": lambda home: _replace(home / "config.json", by_directory=True),
+    "agent is a directory": lambda home: _replace(home / "workspaces/default/agent.json", by_directory=True),
+    "sessions is a file": lambda home: _replace(home / "workspaces/default/sessions", by_directory=False),
+    "jobs is a directory": lambda home: _replace(home / "workspaces/default/jobs.json", by_directory=True),
+    "workspaces is a file": lambda home: _replace(home / "workspaces", by_directory=False),
+    "secrets is a file": lambda home: _replace(home.parent / "secret", by_directory=False),
+    "provider is a directory": lambda home: (home.parent / "secret/providers/custom/x.json").mkdir(parents=True),
+    "database is a directory": lambda home: _replace(home / "copaw.db", by_directory=True),
+    "dangling": lambda home: (home.parent / "secret" / "link").symlink_to("nowhere"),
+    "runtime": lambda home: _replace(home / "runtime.json", by_directory=True),
+}
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_no_check_fails_itself_whatever_the_home_is_like(subject: Subject, made: Path, how: str) -> None:
+    BREAK[how](made)
+    findings = list(examine(subject))
+    assert [finding.what for finding in findings if "check itself failed" in finding.what] == []
+    assert len({finding.check for finding in findings}) > 4

@@ -75,11 +75,7 @@ class Subject:
         root = self.root()
         refs = root.agents.profiles if root is not None else {}
         return {
-            agent_id: self.paths.working_dir / Path(ref.workspace_dir).expanduser()
-            if ref.workspace_dir
-            else self.paths.default_workspace(agent_id)
-            for agent_id, ref in refs.items()
-            if ref.enabled
+            agent_id: self.paths.workspace(agent_id, ref.workspace_dir) for agent_id, ref in refs.items() if ref.enabled
         }
 
     def profiles(self) -> dict[str, AgentProfileConfig]:
