@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from copaw.app._app import app
+from copaw.paths import Paths
 from copaw.testing.home import fresh_home
 from copaw.testing.server import message
 
@@ -28,6 +30,7 @@ class World:
     """
 
     client: httpx.AsyncClient
+    paths: Paths
     agent_id: str = ""
     agent_off: str = ""
     prefix: str = "/api"
@@ -124,18 +127,24 @@ def job(**fields: Any) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """An application for the tests of one module, in the environment that the module's ``ENVIRON`` adds to."""
     directory: Path = tmp_path_factory.mktemp("contract")
     paths = fresh_home(directory)
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("COPAW_WORKING_DIR", str(paths.working_dir))
         environ.setenv("COPAW_SECRET_DIR", str(paths.secret_dir))
+        for name, value in vars(request.module).get("ENVIRON", {}).items():
+            environ.setenv(name, value)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app=app)
             client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://copaw"))
             await app.state.services.ready.wait()
-            made = World(client)
+            made = World(client, paths)
+            if "COPAW_AUTH_ENABLED" in os.environ:
+                yield made
+                return
             made.agent_id, made.agent_off = await made.thing("agentId"), await made.thing("agentId")
             await made.send("PATCH", f"/api/agents/{made.agent_off}/toggle", json={"enabled": False})
             yield made

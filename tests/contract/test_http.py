@@ -34,8 +34,8 @@ LATER = re.compile(
 """Parts of 1.0.2 that this version does not have: 501, with a sentence."""
 
 MISSING = re.compile(
-    r"/api/agent/(audio-mode|local-whisper-status|transcription.*)|/api/auth/.*|/api/config/agents/llm-routing|"
-    r"/api/token-usage|/api/models/.*/(test|discover|probe-multimodal)"
+    r"/api/agent/(audio-mode|local-whisper-status|transcription.*)|/api/config/agents/llm-routing|/api/token-usage|"
+    r"/api/models/.*/(test|discover|probe-multimodal)"
 )
 """What is still to come."""
 
