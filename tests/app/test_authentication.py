@@ -142,6 +142,19 @@ async def test_anything_else_does_not_and_says_the_same(auth: Authentication, us
     assert caught.value.message == "Wrong user name or password."
 
 
+async def test_the_log_has_the_address_of_who_failed_and_not_what_was_typed(
+    auth: Authentication, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await auth.login("my password by mistake", "wrong password", ELSEWHERE)
+    with pytest.raises(Forbidden):
+        await auth.update("wrong password", None, "new", ELSEWHERE)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert all(ELSEWHERE in record.getMessage() for record in caplog.records)
+    assert "password by" not in caplog.text
+    assert "wrong password," not in caplog.text
+
+
 async def test_nobody_registered_is_no_other_answer(world: World) -> None:
     auth = await world.make()
     with pytest.raises(Unauthenticated) as caught:
@@ -183,6 +196,15 @@ async def test_the_local_token_counts_on_this_machine_alone(auth: Authentication
 async def test_the_local_token_works_before_anybody_is_registered(world: World) -> None:
     auth = await world.make()
     assert await who(auth, world.local_token, local=True) == ""
+
+
+async def test_a_local_token_that_is_deleted_is_replaced(auth: Authentication, world: World) -> None:
+    before = world.local_token
+    (world.directory / "local_token.json").unlink()
+    world.pass_time(KNOWN_FOR_S)
+    assert await who(auth, before, local=True) is None
+    assert world.local_token != before
+    assert await who(auth, world.local_token, local=True) == "me"
 
 
 async def test_a_local_token_that_cannot_be_read_is_nobodys(world: World, caplog: pytest.LogCaptureFixture) -> None:

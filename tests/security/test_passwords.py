@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from copaw.security.passwords import DEFAULT_COST, ScryptCost, hash_password, verify_password
+from copaw.security.passwords import DEFAULT_COST, ScryptCost, hash_password, impossible_hash, verify_password
 
 CHEAP = ScryptCost(log2_n=4)
 
@@ -34,6 +34,14 @@ def test_it_is_scrypt_as_the_standard_library_has_it() -> None:
     made = hashlib.scrypt(b"pw", salt=b"saltsaltsaltsalt", n=16, r=8, p=1, dklen=32)
     encoded = base64.b64encode(made).decode().rstrip("=")
     assert verify_password("pw", f"$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA${encoded}")
+
+
+def test_the_hash_of_nobody_looks_like_any_and_fits_nothing() -> None:
+    stored = impossible_hash(CHEAP)
+    assert len(stored) == len(hash_password("x", CHEAP))
+    assert stored != impossible_hash(CHEAP)
+    for password in ("", "x", stored):
+        assert not verify_password(password, stored)
 
 
 def test_the_default_needs_memory() -> None:

@@ -19,7 +19,14 @@ from copaw.ports import Json
 from copaw.security.account import Account, AccountFile, checked_password, checked_username, new_account, new_key
 from copaw.security.guesses import GuessLimit
 from copaw.security.local_token import local_token
-from copaw.security.passwords import DEFAULT_COST, MAX_PASSWORD_BYTES, ScryptCost, hash_password, verify_password
+from copaw.security.passwords import (
+    DEFAULT_COST,
+    MAX_PASSWORD_BYTES,
+    ScryptCost,
+    hash_password,
+    impossible_hash,
+    verify_password,
+)
 from copaw.security.settings import AuthSettings
 from copaw.security.tokens import is_valid_token, issue_token
 
@@ -86,14 +93,13 @@ class Authentication:
         self._state, self._read_at = _Known(), -KNOWN_FOR_S
         self._reported = ""
         # Compared with when nobody has the name, so that both answers take the same time.
-        self._nobody = ""
+        self._nobody = impossible_hash(cost)
 
     async def open(self) -> None:
         """Make the local token, and register the account of the environment if there is none yet."""
         if not self.enabled:
             return
         await asyncio.to_thread(_load_library)
-        self._nobody = await asyncio.to_thread(hash_password, new_key(), self._cost)
         known = await self._read()
         username, password = self._settings.username, self._settings.password
         if known.account or known.problem:
@@ -146,6 +152,8 @@ class Authentication:
         account = (await self._read()).usable_account()
         matches = await self._matches(account, password)
         if account is None or not (matches and _same(username.strip(), account.username)):
+            # Without the name: now and then somebody types the password there.
+            logger.warning("log-in: wrong name or password, from %s", client or "an unknown address")
             raise Unauthenticated("Wrong user name or password.")
         self._guesses.succeeded(client)
         return self._session(account)
@@ -163,6 +171,7 @@ class Authentication:
             self._guesses.begin(client)
             account = (await self._read()).usable_account()
             if account is None or not await self._matches(account, current):
+                logger.warning("log-in: wrong present password, from %s", client or "an unknown address")
                 raise Forbidden("Field 'current_password': that is not the present password.")
             self._guesses.succeeded(client)
             changed = replace(
@@ -172,6 +181,7 @@ class Authentication:
                 token_key=new_key(),
             )
             await self._save(changed)
+        logger.info("log-in: name or password was changed, from %s; earlier log-ins have ended", client)
         return self._session(changed)
 
     def _require_enabled(self) -> None:

@@ -42,6 +42,12 @@ def hash_password(password: str, cost: ScryptCost = DEFAULT_COST) -> str:
     return f"$scrypt$ln={cost.log2_n},r={cost.r},p={cost.p}${_encode(salt)}${_encode(found)}"
 
 
+def impossible_hash(cost: ScryptCost = DEFAULT_COST) -> str:
+    """A string that no password is known for; to verify one against it takes as long as against a real one."""
+    salt, wanted = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_HASH_BYTES)
+    return f"$scrypt$ln={cost.log2_n},r={cost.r},p={cost.p}${_encode(salt)}${_encode(wanted)}"
+
+
 def verify_password(password: str, stored: str) -> bool:
     """Whether ``stored`` was made of this password; compared in constant time. Blocking.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from copaw.app._app import create_app
 from copaw.app.middleware.other_sites import RefuseOtherSites
 
 HOST = "127.0.0.1:8088"
@@ -78,6 +80,21 @@ async def test_a_site_that_is_listed_passes(trusted: tuple[str, ...]) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://Console.example"}
     assert await status("POST", headers, trusted) == 200
     assert await status("POST", {"Origin": "https://console.example"}, trusted) == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"), [("localhost:8088", 200), ("127.0.0.1", 200), ("evil.example:8088", 400), ("", 400)]
+)
+async def test_a_server_that_knows_its_names_answers_to_no_other(
+    monkeypatch: pytest.MonkeyPatch, host: str, wanted: int
+) -> None:
+    monkeypatch.setenv("COPAW_ALLOWED_HOSTS", "localhost, 127.0.0.1")
+    app = create_app()
+    # Rebinding: the page and the server have one name, so the browser sees one site.
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
+        app.state.services = SimpleNamespace(authentication=SimpleNamespace(enabled=False))
+        assert (await client.get("/healthz", headers=headers)).status_code == wanted
 
 
 async def test_a_listed_site_does_not_open_the_door_to_others() -> None:
