@@ -72,6 +72,16 @@ async def test_a_long_conversation_is_compacted_and_all_of_it_is_kept(services: 
     assert "message 11 x" in texts(now["content"])
 
 
+async def test_a_session_does_not_grow_with_its_conversation(services: Services) -> None:
+    await configure(services, max_input_length=WINDOW)
+    sizes = []
+    for number in range(60):
+        await ask(services, f"say {number}\n" + "x" * 2000)
+        sizes.append((workspace(services) / "sessions" / "u_s.json").stat().st_size)
+    assert max(sizes) < WINDOW * 4 * 1.5
+    assert max(sizes[30:]) <= max(sizes[:30])
+
+
 async def test_a_kept_file_is_a_session_that_can_be_used_again(services: Services) -> None:
     await configure(services, max_input_length=WINDOW)
     for number in range(8):
@@ -118,11 +128,12 @@ async def test_old_results_are_deleted_when_their_days_are_over(services: Servic
     await configure(services, tool_result_compact={"retention_days": 2})
     kept = workspace(services) / "tool_results"
     kept.mkdir()
-    for name, days in (("old.txt", 3), ("young.txt", 1), ("mine.md", 99)):
+    old, young = (f"2026010{day}T093000.000000Z-0123abcd.txt" for day in (1, 3))
+    for name, days in ((old, 3), (young, 1), ("mine.txt", 99)):
         (kept / name).write_text("x")
         os.utime(kept / name, (time.time() - days * 86400,) * 2)
     await ask(services, "hello")
-    assert sorted(path.name for path in kept.iterdir()) == ["mine.md", "young.txt"]
+    assert sorted(path.name for path in kept.iterdir()) == [young, "mine.txt"]
 
 
 async def test_fields_of_a_message_that_this_version_does_not_know_survive_a_shortening(services: Services) -> None:

@@ -101,9 +101,9 @@ def _messages(files: WorkspacePaths, path: Path, in_use: bool) -> list[Json]:
         content = (sessions.peek(path) if in_use else sessions.load(path)).content
     except FileNotFoundError:
         content = []  # a run that has just begun was first to set it aside
-    # Both have a message that a compaction is about to take out.
-    known = {message.get("id") for message, _ in content} - {None}
-    return wire_messages([*(entry for entry in earlier if entry[0].get("id") not in known), *content])
+    # Both have what a compaction is about to take out, and the message that a long turn is still about.
+    known = {message.get("id") for message, _ in earlier} - {None}
+    return wire_messages([*earlier, *(entry for entry in content if entry[0].get("id") not in known)])
 
 
 def _shown(services: Services, agent_id: str, chat: ChatSpec) -> ChatSpec:

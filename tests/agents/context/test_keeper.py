@@ -147,6 +147,30 @@ async def test_older_messages_become_a_summary_and_the_newest_stay() -> None:
     assert talk.records.told == []
 
 
+async def test_a_turn_of_many_steps_keeps_the_message_it_is_about() -> None:
+    request = user("please do it all")
+    talk = Conversation(user("long ago"), request)
+    for number in range(30):
+        talk.memory.content += [(msg, []) for msg in tool(number, "r" * 300)]
+        await talk.fit()
+    assert len(talk.records.summaries) > 1
+    assert talk.ids[0] == request.id
+    assert talk.ids.count(request.id) == 1
+    blocks = [block for msg, _ in talk.memory.content[1:] for block in msg.content]
+    assert [block["type"] for block in blocks] == ["tool_use", "tool_result"] * (len(blocks) // 2)
+    assert talk.tokens < SMALL.threshold
+    talk.memory.content += [(msg, []) for msg in turns(20)]
+    await talk.fit()
+    assert request.id not in talk.ids
+
+
+async def test_a_long_message_is_only_in_the_notes() -> None:
+    request = user("u" * 1000)
+    talk = Conversation(request, *(msg for number in range(9) for msg in tool(number, "r" * 300)))
+    await talk.fit()
+    assert request.id not in talk.ids
+
+
 async def test_the_next_summary_is_made_from_the_one_before() -> None:
     talk = Conversation(*turns(20))
     await talk.fit()

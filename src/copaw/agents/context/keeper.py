@@ -103,16 +103,27 @@ class ContextKeeper:
     async def _compact_older(self, memory: InMemoryMemory, head: int) -> None:
         settings = self._settings
         pieces = [piece(self._tokens(msg, marks), msg.content) for msg, marks in memory.content]
-        limit = max(settings.threshold - head - settings.reserve, 0)
+        request = self._request(memory)
+        taken = head + settings.reserve + sum(pieces[at].tokens for at in request)
+        limit = max(settings.threshold - taken, 0)
         cut = plan_cut(pieces, reserve=settings.reserve, keep_recent=settings.keep_recent, limit=limit)
-        if cut == 0:
-            return
+        staying = [memory.content[at] for at in request if at < cut]
+        if cut == len(staying):
+            return  # nothing would leave
         leaving = memory.content[:cut]
         try:
             notes = await self._notes(memory, leaving)
         except Exception as error:  # noqa: BLE001 - supervisor of the summary: the turn goes on without, and says so
             notes = self._without_summary(memory, leaving, error)
-        await self._replace(memory, cut, notes)
+        await self._replace(memory, cut, notes, staying)
+
+    def _request(self, memory: InMemoryMemory) -> list[int]:
+        """Where the message is that is being worked on, unless it is long: a turn of many steps must not forget it."""
+        for at in range(len(memory.content) - 1, -1, -1):
+            msg, marks = memory.content[at]
+            if msg.role == "user" and COMPRESSED not in marks:
+                return [at] if self._tokens(msg, marks) <= self._settings.reserve else []
+        return []
 
     def _without_summary(self, memory: InMemoryMemory, leaving: Sequence[Entry], error: Exception) -> str:
         why = error.message if isinstance(error, CopawError) else f"{type(error).__name__}: {error}"
@@ -151,10 +162,10 @@ class ContextKeeper:
         notes = without_heading(memory._compressed_summary)
         return await self._summariser.summarise(notes, parts(texts, max_bytes), instructions)
 
-    async def _replace(self, memory: InMemoryMemory, count: int, notes: str) -> str:
+    async def _replace(self, memory: InMemoryMemory, count: int, notes: str, staying: Sequence[Entry] = ()) -> str:
         kept_in = await self._records.keep_messages(memory.content[:count], memory._compressed_summary)
         # Both at once: whoever saves the conversation sees it before or after, never in between.
-        memory.content = memory.content[count:]
+        memory.content = [*staying, *memory.content[count:]]
         memory._compressed_summary = with_heading(notes, kept_in.rpartition("/")[0])
         logger.info("%d messages of a conversation were compacted; they are kept in %s", count, kept_in)
         return kept_in

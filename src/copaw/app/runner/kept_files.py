@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
 
+_RESULT_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}\.txt")
 MAX_SHOWN_BYTES = 16 * 1024**2
 DAY_S = 24 * 3600.0
 SWEEP_INTERVAL_S = 3600.0
@@ -85,7 +87,7 @@ class KeptFiles:
         horizon = time.time() - self._retention_s
         try:
             for path in self._files.tool_results_dir.iterdir():
-                if path.suffix == ".txt" and path.stat().st_mtime < horizon:
+                if _RESULT_NAME.fullmatch(path.name) and path.stat().st_mtime < horizon:
                     path.unlink(missing_ok=True)
         except FileNotFoundError:
             return  # nothing was ever kept, or somebody else deleted it first
