@@ -59,6 +59,8 @@ class FakeServer:
         self.on("POST", "/api/agent/process", Stream(list(events)))
 
     def answer(self, request: Request) -> Answer | Stream:
+        if request.path == "/healthz":
+            return 200, {"status": "ok"}  # a look whether anybody is there, of no interest
         self.seen.append(request)
         handler = self.routes.get((request.method, request.path)) or self.fallback
         return handler(request) if handler else (404, {"detail": f"no route {request.method} {request.path}"})

@@ -30,7 +30,6 @@ def source(tmp_path: Path) -> str:
 
 @pytest.fixture
 def served(server):
-    server.on("GET", "/healthz", {"status": "ok"})
     server.on("GET", "/api/config/channels", {"console": CONSOLE, "discord": DISCORD, "mine": {"enabled": True}})
     status = {"channel": "mine", "state": "retrying", "error": "no route"}
     server.on("GET", "/api/channels/status", {"channels": [status], "problems": ["bad.py: no"]})

@@ -47,7 +47,6 @@ def test_what_cannot_be_is_refused(run, quiet: Path, line: str, status: int) -> 
 
 
 def test_with_a_server_it_goes_through_it_and_keeps_the_others(ask, server) -> None:
-    server.on("GET", "/healthz", {"status": "ok"})
     server.on("GET", "/api/envs", [{"key": "A", "value": "1"}])
     server.on("PUT", "/api/envs", [{"key": "A", "value": "1"}, {"key": "B", "value": "2"}])
     server.on("DELETE", "/api/envs/A", [])

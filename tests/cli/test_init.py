@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from copaw.app.background.server_lock import lock_working_dir
 from copaw.cli.init import user_language
 
 
@@ -59,3 +61,15 @@ def test_a_model_can_be_chosen_on_the_way(run, home) -> None:
 )
 def test_the_language_follows_the_locale(environ: dict[str, str], language: str) -> None:
     assert user_language(environ) == language
+
+
+def test_a_home_that_a_server_uses_is_not_made_anew(run, made: Path) -> None:
+    before = (made / "config.json").read_bytes()
+    lock = lock_working_dir(made)
+    try:
+        result = run("init", "--force", "--defaults", "--accept-security")
+    finally:
+        lock.release()
+    assert result.exit_code == 1
+    assert "copaw shutdown" in result.stderr
+    assert (made / "config.json").read_bytes() == before

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from copaw.app.background.server_lock import lock_working_dir
+
 KEY = "sk-very-secret"
 OPENAI = {
     "id": "openai",
@@ -145,3 +147,15 @@ class TestWithoutAServer:
         result = run("--port", "9", "models", "list")
         assert result.exit_code == 1
         assert "No copaw server answers" in result.stderr
+
+
+def test_files_of_a_server_that_does_not_answer_are_left_alone(run, made) -> None:
+    (made / "runtime.json").write_text('{"last_api": {"host": "127.0.0.1", "port": 9}}')
+    lock = lock_working_dir(made)
+    try:
+        result = run("models", "add-provider", "mine", "--name", "Mine")
+    finally:
+        lock.release()
+    assert result.exit_code == 1
+    assert "--host and --port" in result.stderr
+    assert list((made.parent / "secret" / "providers").iterdir()) == []

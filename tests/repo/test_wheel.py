@@ -115,3 +115,17 @@ def test_an_agent_answers(installed: Path, tmp_path: Path) -> None:
         _wait_until_ready(address)
         asked = ["agents", "chat", "--base-url", address, "--from-agent", "me", "--to-agent", "default"]
         assert "It works." in _run(str(installed / "copaw"), *asked, "--text", "say It works.")
+
+
+def test_the_doctor_finds_nothing_broken_and_the_program_removes_itself(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last test here: it takes the program away.
+    monkeypatch.setenv("COPAW_WORKING_DIR", str(tmp_path / "working"))
+    monkeypatch.setenv("COPAW_SECRET_DIR", str(tmp_path / "secret"))
+    copaw = str(installed / "copaw")
+    _run(copaw, "init", "--defaults", "--accept-security")
+    assert json.loads(_run(copaw, "doctor", "--json"))["level"] in ("ok", "warn")
+    assert "-m pip uninstall --yes copaw" in _run(copaw, "uninstall", "--purge", "--yes")
+    assert not (installed / "copaw").exists()
+    assert not (tmp_path / "working").exists()

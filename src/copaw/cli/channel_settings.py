@@ -11,7 +11,7 @@ import click
 
 from copaw.cli.client import Client
 from copaw.cli.context import Root
-from copaw.cli.home_lock import exclusive
+from copaw.cli.home_lock import SILENT, exclusive
 from copaw.cli.transport import ServerRefused
 from copaw.config.store import ConfigStore
 from copaw.errors import NotFound
@@ -19,7 +19,6 @@ from copaw.paths import Paths
 from copaw.ports import Json
 
 SECTIONS = "/api/config/channels"
-_SILENT = "It does not answer where it was last; name its address with --host and --port."
 T = TypeVar("T")
 
 
@@ -130,13 +129,13 @@ class FileChannels:
     def update(self, name: str, changes: Json) -> None:
         from copaw.app.channel_settings import update_channels
 
-        with exclusive(self._paths, otherwise=_SILENT):
+        with exclusive(self._paths, otherwise=SILENT):
             self._with_store(lambda config: update_channels(config, self._agent_id, {name: changes}))
 
     def remove(self, name: str) -> bool:
         from copaw.app.channel_settings import remove_channel
 
-        with exclusive(self._paths, otherwise=_SILENT):
+        with exclusive(self._paths, otherwise=SILENT):
             try:
                 self._with_store(lambda config: remove_channel(config, self._agent_id, name))
             except NotFound:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from copaw.errors import Conflict
 from copaw.paths import Paths
 
+SILENT = "It does not answer where it was last; name its address with --host and --port."
+
 
 class ServerRuns(Conflict):
     """A server uses the working directory."""
@@ -35,6 +37,15 @@ def exclusive(paths: Paths, *, otherwise: str = "End it first with `copaw shutdo
         yield
     finally:
         lock.release()
+
+
+def check_nobody_runs(paths: Paths) -> None:
+    """For a command that changes files because no server answered.
+
+    :raises ServerRuns: one is there all the same.
+    """
+    with exclusive(paths, otherwise=SILENT):
+        return
 
 
 def server_runs(paths: Paths) -> bool:

@@ -26,6 +26,7 @@ not trust."""
 @click.pass_obj
 def init(root: Root, force: bool, use_defaults: bool, accept_security: bool) -> None:
     """Make the working directory and its first agent."""
+    from copaw.cli.home_lock import exclusive
     from copaw.config.home import home_exists, make_home
     from copaw.paths import Paths
 
@@ -41,7 +42,9 @@ def init(root: Root, force: bool, use_defaults: bool, accept_security: bool) -> 
     language = user_language(os.environ)
     if not use_defaults:
         language = click.prompt("Language of the agent's files", type=click.Choice(LANGUAGES), default=language)
-    for path in make_home(paths, language=language, force=force):
+    with exclusive(paths):
+        made = make_home(paths, language=language, force=force)
+    for path in made:
         click.echo(f"made {path}")
     if not use_defaults and click.confirm("Choose a model now? (Without one, agents use the offline demo.)"):
         from copaw.cli.model_dialog import configure

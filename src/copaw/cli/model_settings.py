@@ -7,7 +7,7 @@ from typing import Protocol
 import click
 
 from copaw.cli.context import Root
-from copaw.cli.transport import NoServer
+from copaw.cli.home_lock import check_nobody_runs
 from copaw.paths import Paths
 from copaw.ports import Json
 
@@ -36,17 +36,15 @@ def open_settings(root: Root) -> ModelSettings:
     """The server's settings if one answers; else the files, unless a server was named.
 
     :raises NoServer: ``--host`` or ``--port`` names one that does not answer.
+    :raises ServerRuns: one that does not answer has the working directory, and would not notice a change.
     """
-    client = root.client()
-    try:
-        client.active_model()
-    except NoServer:
-        if root.host or root.port:
-            raise
-        paths = Paths.from_environment()
-        click.echo(f"No server is running; using the files in {paths.secret_dir}.", err=True)
-        return LocalSettings(paths)
-    return client
+    client = root.running()
+    if client is not None:
+        return client
+    paths = Paths.from_environment()
+    check_nobody_runs(paths)
+    click.echo(f"No server is running; using the files in {paths.secret_dir}.", err=True)
+    return LocalSettings(paths)
 
 
 class LocalSettings:
