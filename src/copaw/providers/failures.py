@@ -132,7 +132,7 @@ def explain(
     if attempts > 1:
         sentence += f" ({attempts} attempts)"
     kind = ModelRateLimited if is_rate_limit(error) else ModelError
-    return kind(_without_key(sentence, info))
+    return kind(without_key(sentence, info))
 
 
 def _status_sentence(error: StatusFailure, info: ProviderInfo, model: str) -> str:
@@ -187,5 +187,6 @@ def _short(text: str) -> str:
     return " ".join(text.split()).rstrip(".")[:_LONGEST_SAID] or "no explanation"
 
 
-def _without_key(sentence: str, info: ProviderInfo) -> str:
+def without_key(sentence: str, info: ProviderInfo) -> str:
+    """A sentence that quotes a provider, which may have quoted the key."""
     return sentence.replace(info.api_key, "***") if len(info.api_key) >= 4 else sentence

@@ -130,7 +130,9 @@ class ProviderChatModel(ChatModel):
 
 async def _read(reply: Reply, reader: Reader) -> AsyncGenerator[Heard, None]:
     if reply.content_type in ("application/json", "text/html"):
-        yield await _read_whole(reply, reader)
+        whole = await _read_whole(reply, reader)
+        if whole:
+            yield whole
         return
     async with aclosing(_read_stream(reply, reader)) as stream:
         async for heard in stream:

@@ -97,16 +97,21 @@ class ProviderStore:
         """
         with self._lock:
             info = self.get(provider_id)
-            values: dict[str, Any] = {}
-            if api_key is not None and not (info.api_key and api_key == mask(info.api_key)):
-                values["api_key"] = _checked_key(info, api_key.strip())
-            if base_url is not None:
-                values["base_url"] = _checked_url(info, base_url.strip())
-            if chat_model is not None:
-                values["chat_model"] = _checked_chat_model(chat_model)
+            values = _changes(info, api_key, base_url, chat_model)
             if generate_kwargs is not None:
                 values["generate_kwargs"] = dict(generate_kwargs)
             return self._save(info, **values)
+
+    def with_settings(
+        self,
+        info: ProviderInfo,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        chat_model: str | None = None,
+    ) -> ProviderInfo:
+        """A copy with other settings, checked as by :meth:`configure`; nothing is saved."""
+        return info.model_copy(update=_changes(info, api_key, base_url, chat_model))
 
     def add_custom(
         self,
@@ -136,7 +141,7 @@ class ProviderStore:
                 id=provider_id,
                 name=name,
                 base_url=base_url.strip(),
-                api_key=api_key.strip(),
+                api_key=_plain_key(api_key.strip()),
                 api_key_prefix=api_key_prefix,
                 chat_model=_checked_chat_model(chat_model),
                 extra_models=list(models),
@@ -176,6 +181,34 @@ class ProviderStore:
             added = ModelInfo(id=model_id, name=name or model_id)
             return self._save(info, extra_models=[*info.extra_models, added])
 
+    def add_models(self, provider_id: str, models: Iterable[ModelInfo]) -> int:
+        """Add those models that a provider does not have yet; how many they were."""
+        with self._lock:
+            info = self.get(provider_id)
+            known = {*info.model_ids()}
+            new = [model for model in models if model.id not in known]
+            if new:
+                self._save(info, extra_models=[*info.extra_models, *new])
+            return len(new)
+
+    def learn_senses(self, provider_id: str, model_id: str, *, image: bool | None, video: bool | None) -> None:
+        """Keep what was found out about a model; ``None`` leaves what was known."""
+        with self._lock:
+            info = self.get(provider_id)
+            model = info.model(model_id)
+            if model is None:
+                raise NotFound(_unknown_model(info, model_id))
+            sees_image = model.supports_image if image is None else image
+            sees_video = model.supports_video if video is None else video
+            self._change_model(
+                info,
+                model_id,
+                supports_image=sees_image,
+                supports_video=sees_video,
+                supports_multimodal=bool(sees_image or sees_video),
+                probe_source="probed",
+            )
+
     def remove_model(self, provider_id: str, model_id: str) -> ProviderInfo:
         """Remove a model that was added. :raises BadInput: it is built in. :raises NotFound: there is none."""
         with self._lock:
@@ -200,12 +233,7 @@ class ProviderStore:
                 raise NotFound(_unknown_model(info, model_id))
             if generate_kwargs is None:
                 return info
-            update = {"generate_kwargs": dict(generate_kwargs)}
-
-            def changed(models: Iterable[ModelInfo]) -> list[ModelInfo]:
-                return [m.model_copy(update=update) if m.id == model_id else m for m in models]
-
-            return self._save(info, models=changed(info.models), extra_models=changed(info.extra_models))
+            return self._change_model(info, model_id, generate_kwargs=dict(generate_kwargs))
 
     def active(self) -> ModelSlot | None:
         """The model for agents that name none of their own; ``None`` if none was chosen."""
@@ -254,6 +282,12 @@ class ProviderStore:
             raise self._now.broken[ACTIVE_FILE]
         return self._now.active or ModelSlot(DEMO_PROVIDER_ID, DEMO_MODEL_ID)
 
+    def _change_model(self, info: ProviderInfo, model_id: str, **update: Any) -> ProviderInfo:
+        def changed(models: Iterable[ModelInfo]) -> list[ModelInfo]:
+            return [m.model_copy(update=update) if m.id == model_id else m for m in models]
+
+        return self._save(info, models=changed(info.models), extra_models=changed(info.extra_models))
+
     def _save(self, info: ProviderInfo, **values: Any) -> ProviderInfo:
         if info.id in self._now.broken:
             raise self._now.broken[info.id]
@@ -265,7 +299,25 @@ class ProviderStore:
         return changed
 
 
+def _changes(info: ProviderInfo, api_key: str | None, base_url: str | None, chat_model: str | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if api_key is not None and not (info.api_key and api_key == mask(info.api_key)):
+        values["api_key"] = _checked_key(info, api_key.strip())
+    if base_url is not None:
+        values["base_url"] = _checked_url(info, base_url.strip())
+    if chat_model is not None:
+        values["chat_model"] = _checked_chat_model(chat_model)
+    return values
+
+
+def _plain_key(api_key: str) -> str:
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise BadInput("api_key: a key has letters, digits and signs, and no blanks or line breaks.", field="api_key")
+    return api_key
+
+
 def _checked_key(info: ProviderInfo, api_key: str) -> str:
+    _plain_key(api_key)
     if api_key and info.api_key_prefix and not api_key.startswith(info.api_key_prefix):
         log.warning("The API key given for provider %s does not begin with %s", info.id, info.api_key_prefix)
     return api_key

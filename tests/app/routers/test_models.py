@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from copaw.testing.raw_http import http, raw_server
+
 SAMPLES = Path(__file__).parents[2] / "contract" / "samples"
 KEY = "sk-0123456789abcdefghij"
 
@@ -175,7 +177,58 @@ async def test_removing_the_provider_of_the_global_model_goes_back_to_the_demo(s
     assert server.services.manager.slot("default").current.snapshot.model.provider_id == "demo"
 
 
-async def test_what_is_not_there_yet_says_so(server):
-    for path in ("test", "discover", "models/test", "models/a/b/probe-multimodal"):
-        assert "not available" in (await server.error("POST", f"/models/openai/{path}", {}, status=501))["message"]
-        await server.error("POST", f"/models/nobody/{path}", {}, status=404)
+async def test_a_check_says_what_is_missing_or_wrong_with_the_settings_to_try(server):
+    await configured(server)
+    for path, body in [("test", None), ("test", {}), ("discover", {}), ("models/test", {"model_id": "gpt-5"})]:
+        answer = await server.call("POST", f"/models/openai/{path}", body)
+        assert answer["success"] is False
+        assert "copaw models config-key openai" in answer["message"]
+    refused = http(b'{"error": {"message": "Who are you?"}}', "application/json", "401 Unauthorized")
+    async with raw_server([refused]) as provider:
+        answer = await server.call("POST", "/models/mine/test", {"base_url": provider.url, "api_key": "sk-draft"})
+        assert answer["success"] is False
+        assert "401: Who are you?" in answer["message"]
+        assert "Authorization: Bearer sk-draft" in provider.requests[0][0]
+    assert server.services.providers.get("mine").api_key == KEY, "a draft is not saved"
+
+
+async def test_models_are_discovered_and_those_that_are_new_added(server):
+    await configured(server)
+    listed = http(json.dumps({"data": [{"id": "org/team/model"}, {"id": "new"}]}).encode(), "application/json")
+    async with raw_server([listed]) as provider:
+        await server.call("PUT", "/models/mine/config", {"base_url": provider.url})
+        answer = await server.call("POST", "/models/mine/discover")
+        assert answer["success"] is True
+        assert [model["id"] for model in answer["models"]] == ["org/team/model", "new"]
+        assert answer["added_count"] == 1
+        assert (await server.call("POST", "/models/mine/discover"))["added_count"] == 0
+    info = server.services.providers.get("mine")
+    assert [(model.id, model.name) for model in info.extra_models] == [("org/team/model", "Model"), ("new", "new")]
+
+
+async def test_what_a_model_sees_is_found_out_and_kept(server):
+    await configured(server)
+    message = {"choices": [{"index": 0, "message": {"content": "Red"}, "finish_reason": "stop"}]}
+    async with raw_server([http(json.dumps(message).encode(), "application/json")]) as provider:
+        await server.call("PUT", "/models/mine/config", {"base_url": provider.url})
+        answer = await server.call("POST", "/models/mine/models/org%2Fteam%2Fmodel/probe-multimodal")
+        assert (answer["supports_image"], answer["supports_video"], answer["supports_multimodal"]) == (True, True, True)
+        assert (await server.call("POST", "/models/mine/models/test", {"model_id": "not known"}))["success"] is True
+    model = server.services.providers.get("mine").model("org/team/model")
+    assert (model.supports_image, model.supports_video, model.probe_source) == (True, True, "probed")
+
+
+async def test_checks_of_what_is_not_there(server):
+    for path, body in [
+        ("test", {}),
+        ("discover", {}),
+        ("models/test", {"model_id": "m"}),
+        ("models/m/probe-multimodal", {}),
+    ]:
+        await server.error("POST", f"/models/nobody/{path}", body, status=404)
+    await server.error("POST", "/models/openai/models/a/b/probe-multimodal", status=404)
+    assert (await server.error("POST", "/models/openai/test", {"base_url": "http://x"}, status=422))[
+        "field"
+    ] == "base_url"
+    assert (await server.error("POST", "/models/openai/test", {"api_key": "a b"}, status=422))["field"] == "api_key"
+    await server.call("POST", "/models/openai/models/test", {}, status=422)

@@ -9,19 +9,25 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from copaw.app import model_choice
+from copaw.app import model_checks, model_choice
+from copaw.app.model_checks import (
+    ChatModelName,
+    DiscoverModelsResponse,
+    ProbeMultimodalResponse,
+    ProviderDraft,
+    TestConnectionResponse,
+)
 from copaw.app.model_choice import ActiveModelsInfo, Scope
 from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import ServicesDep
 from copaw.app.services import Services
 from copaw.app.utils import schedule_agent_reload
-from copaw.errors import BadInput, NotImplementedHere
+from copaw.errors import BadInput
 from copaw.providers.models import ModelInfo, ProviderInfo
 from copaw.providers.store import ProviderStore
 
 router = APIRouter(tags=["models"], dependencies=[StorableJson])
 
-ChatModelName = Literal["OpenAIChatModel", "AnthropicChatModel", "GeminiChatModel"]
 AgentHeader = Annotated[str | None, Header(alias="X-Agent-Id", include_in_schema=False)]
 
 
@@ -30,6 +36,10 @@ class ProviderConfigRequest(BaseModel):
     base_url: str | None = None
     chat_model: ChatModelName | None = None
     generate_kwargs: dict[str, Any] | None = None
+
+
+class TestModelRequest(BaseModel):
+    model_id: str
 
 
 class CreateCustomProviderRequest(BaseModel):
@@ -136,27 +146,27 @@ async def configure_model(
 
 
 @router.post("/models/{provider_id}/test")
-async def test_provider(provider_id: str, services: ServicesDep) -> dict[str, Any]:
-    services.providers.get(provider_id)
-    raise NotImplementedHere("Testing a provider is not available in this version; send the agent a message instead.")
+async def check_provider(
+    provider_id: str, services: ServicesDep, body: ProviderDraft | None = None
+) -> TestConnectionResponse:
+    return await model_checks.check_provider(services, provider_id, body)
 
 
 @router.post("/models/{provider_id}/discover")
-async def discover_models(provider_id: str, services: ServicesDep) -> dict[str, Any]:
-    services.providers.get(provider_id)
-    raise NotImplementedHere("Discovering a provider's models is not available in this version; add them by their id.")
+async def discover_models(
+    provider_id: str, services: ServicesDep, body: ProviderDraft | None = None
+) -> DiscoverModelsResponse:
+    return await model_checks.discover(services, provider_id, body)
 
 
 @router.post("/models/{provider_id}/models/test")
-async def test_model(provider_id: str, services: ServicesDep) -> dict[str, Any]:
-    services.providers.get(provider_id)
-    raise NotImplementedHere("Testing a model is not available in this version; send the agent a message instead.")
+async def check_model(provider_id: str, body: TestModelRequest, services: ServicesDep) -> TestConnectionResponse:
+    return await model_checks.check_model(services, provider_id, body.model_id)
 
 
 @router.post("/models/{provider_id}/models/{model_id:path}/probe-multimodal")
-async def probe_model(provider_id: str, model_id: str, services: ServicesDep) -> dict[str, Any]:
-    services.providers.get(provider_id)
-    raise NotImplementedHere("Finding out whether a model sees images is not available in this version.")
+async def probe_model(provider_id: str, model_id: str, services: ServicesDep) -> ProbeMultimodalResponse:
+    return await model_checks.probe_multimodal(services, provider_id, model_id)
 
 
 def _public(providers: ProviderStore) -> list[ProviderInfo]:
