@@ -117,9 +117,9 @@ async def test_a_token_expires(locked: RunningServer) -> None:
 async def test_spelling_does_not_help_on_a_real_connection(locked: RunningServer) -> None:
     port = httpx.URL(locked.base_url).port
 
-    async def status(target: str, method: str = "GET") -> int:
+    async def status(target: str, method: str = "GET", more: str = "") -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\n{more or 'Connection: close'}\r\n\r\n".encode())
         line = await reader.readline()
         writer.close()
         await writer.wait_closed()
@@ -139,6 +139,12 @@ async def test_spelling_does_not_help_on_a_real_connection(locked: RunningServer
     assert await status("//api/agents") in (200, 404)
     assert await status("//api/agents", "DELETE") == 401
     assert await status("/", "GET") == 200
+    socket = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    )
+    for target in ("/api/agents", "/metrics", "/api/console/chat"):
+        assert await status(target, more=socket) in (401, 403), target
 
 
 async def test_guessing_is_limited_and_nobody_who_is_in_notices(tmp_path: Path) -> None:
