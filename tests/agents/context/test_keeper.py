@@ -340,6 +340,21 @@ async def test_switched_off_results_stay_whole() -> None:
     assert outputs(talk) == ["a" * 9000]
 
 
+odd = st.none() | st.integers() | st.text(max_size=50) | st.lists(st.text() | st.dictionaries(st.text(), st.text()))
+kinds = st.sampled_from(["text", "thinking", "tool_use", "tool_result", "image", "unknown"])
+fields = st.sampled_from(["text", "thinking", "id", "name", "input", "output"])
+odd_blocks = st.builds(lambda kind, rest: {**rest, "type": kind}, kinds, st.dictionaries(fields, odd))
+
+
+@settings(deadline=None)
+@given(st.lists(odd_blocks))
+def test_blocks_that_nobody_would_write_do_no_harm(blocks: list[Json]) -> None:
+    given_ = replace(SMALL, tool_results=TOOLS.tool_results)
+    talk = Conversation(Msg("a", blocks, "assistant"), *turns(20), given=given_)
+    asyncio.run(talk.fit())
+    assert len(talk.ids) < 21
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3000)), max_size=40))
 def test_any_conversation_fits_afterwards_and_has_its_pairs(script: list[tuple[bool, int]]) -> None:

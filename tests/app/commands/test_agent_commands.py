@@ -25,8 +25,8 @@ async def test_the_model_is_shown_with_who_chose_it(scripted):
 
 async def test_models_that_can_be_used_are_listed_as_they_are_chosen(scripted):
     lines = (await scripted.say("/model list")).splitlines()
-    assert {"own:org/small:7b", "own:big", "demo:demo"} <= {*lines}
-    assert not any(line.startswith("openai:") for line in lines)
+    assert {"- own:org/small:7b", "- own:big", "- demo:demo"} <= {*lines}
+    assert not any(line.startswith("- openai:") for line in lines)
     assert "further providers have no key or no model yet" in lines[-1]
 
 
@@ -67,9 +67,9 @@ async def test_the_status_tells_generations_runs_and_the_last_reload(talk):
     await talk.services.manager.reload_agent("default")
     lines = (await talk.say("/daemon status")).splitlines()
     assert lines[0] == "Agent 'default': serving, generation 2."
-    assert lines[1].startswith("Model: demo:demo")
-    assert lines[2] == "Runs under way: 1, 1 of them in this conversation."
-    assert lines[3] == "Generation 1 finishes its work (leases: 1)."
+    assert lines[1].startswith("- Model: demo:demo")
+    assert lines[2] == "- Runs under way: 1, 1 of them in this conversation."
+    assert lines[3] == "- Generation 1 finishes its work (leases: 1)."
     assert "Generation 2 serves" in lines[4]
     assert "running.max_iters" in lines[4]
     await talk.end(run)

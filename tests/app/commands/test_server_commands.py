@@ -13,7 +13,7 @@ async def test_the_version(talk):
 
 
 async def test_help_lists_every_command(talk):
-    names = [line.partition(":")[0].split()[0] for line in (await talk.say("/help")).splitlines()[:-1]]
+    names = [line.split("`")[1].split()[0] for line in (await talk.say("/help")).splitlines()[1:]]
     assert names == [
         "/stop", "/new", "/clear", "/compact", "/history", "/model", "/status", "/restart", "/reload-config",
         "/version", "/logs", "/daemon", "/help",
@@ -34,13 +34,13 @@ async def test_the_end_of_the_log(talk):
     log.write_text("")
     assert await talk.say("/logs") == "The log is empty."
     log.write_text("".join(f"line {number} ß\n" for number in range(20_000)), "utf-8")
-    assert await talk.say("/logs 2") == await talk.say("/daemon logs 2") == "line 19998 ß\nline 19999 ß"
-    assert len((await talk.say("/logs")).splitlines()) == 100
-    lines = (await talk.say("/logs 2000")).splitlines()
+    assert await talk.say("/logs 2") == await talk.say("/daemon logs 2") == ("```\nline 19998 ß\nline 19999 ß\n```")
+    assert len((await talk.say("/logs")).splitlines()) == 102
+    lines = (await talk.say("/logs 2000")).splitlines()[1:-1]
     assert len(lines) == 2000
     assert all(line.startswith("line ") and line.endswith(" ß") for line in lines)
     log.write_text("x" * 300_000 + "\nlast\n")
-    assert await talk.say("/logs 2000") == "last"
+    assert await talk.say("/logs 2000") == "```\nlast\n```"
     log.write_text("y" * 40_000 + "\n" + "z" * 40_000)
     assert len(await talk.say("/logs 2000")) <= MAX_BYTES
 

@@ -130,7 +130,7 @@ class ContextKeeper:
         logger.warning("a conversation was cut without a summary: %s", why)
         self._records.report(f"The older part of this conversation could not be summarised and was left out: {why}")
         last = next((msg for msg, _ in reversed(leaving) if msg.role == "user"), None)
-        words = shorten(last.get_text_content() or "", _LAST_WORDS_BYTES) if last is not None else ""
+        words = shorten(result_text(last.content), _LAST_WORDS_BYTES) if last is not None else ""
         sections = [without_heading(memory._compressed_summary), f"[{len(leaving)} messages are not in these notes.]"]
         if words:
             sections.append(f"The user's last words in them:\n{words}")
@@ -183,7 +183,7 @@ class ContextKeeper:
                 continue
             blocks: list[Block] = []
             for block in reversed(msg.content):
-                if block["type"] == "tool_result":
+                if block.get("type") == "tool_result":
                     limit = settings.recent_max_bytes if seen < settings.recent_n else settings.old_max_bytes
                     seen += 1
                     blocks.append(await self._shortened(block, limit))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from copaw.agents.context.tokens import size_bytes
+from copaw.agents.context.tokens import blocks_of, size_bytes
 from copaw.ports import Block
 
 _HEAD_SHARE = 0.7
@@ -59,15 +59,15 @@ def _is_inside(data: bytes, at: int) -> bool:
     return at < len(data) and data[at] & 0xC0 == 0x80
 
 
-def result_text(output: str | Sequence[Block]) -> str:
-    """The text of a tool's result."""
+def result_text(output: Any) -> str:
+    """The text of a tool's result, which is a text or a list of blocks."""
     if isinstance(output, str):
         return output
-    return "\n".join(str(block.get("text") or "") for block in output if block.get("type") == "text")
+    return "\n".join(str(block.get("text") or "") for block in blocks_of(output) if block.get("type") == "text")
 
 
-def with_text(output: str | Sequence[Block], text: str) -> str | list[Block]:
+def with_text(output: Any, text: str) -> str | list[Block]:
     """A tool's result with another text; what is no text in it stays."""
     if isinstance(output, str):
         return text
-    return [{"type": "text", "text": text}, *(block for block in output if block.get("type") != "text")]
+    return [{"type": "text", "text": text}, *(block for block in blocks_of(output) if block.get("type") != "text")]

@@ -57,7 +57,7 @@ class TokenMeter:
                 return self.text(str(block.get("name")) + _json(block.get("input") or {}))
             case "tool_result":
                 output = block.get("output")
-                return self.text(output) if isinstance(output, str) else sum(map(self._block, output or ()))
+                return self.text(output) if isinstance(output, str) else sum(map(self._block, blocks_of(output)))
             case "image" | "audio" | "video":
                 return MEDIA_TOKENS
             case _:
@@ -65,6 +65,11 @@ class TokenMeter:
 
     def _tokens(self, size: int) -> int:
         return int(size / self._divisor * self.factor) + 1 if size else 0
+
+
+def blocks_of(output: Any) -> list[Block]:
+    """The blocks of a tool's result. Session files come from elsewhere, too: what is no block is left out."""
+    return [block for block in output if isinstance(block, dict)] if isinstance(output, list) else []
 
 
 def size_bytes(text: str) -> int:

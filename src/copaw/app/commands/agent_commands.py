@@ -63,10 +63,10 @@ class AgentCommands:
     def _listed(self) -> str:
         providers = self._providers.list()
         usable = [info for info in providers if info.model_ids() and (info.api_key or not info.require_api_key)]
-        lines = [f"{info.id}:{model}" for info in usable for model in info.model_ids()]
+        lines = [f"- {info.id}:{model}" for info in usable for model in info.model_ids()]
         others = len(providers) - len(usable)
         rest = f"{others} further providers have no key or no model yet; see `copaw models list`." if others else ""
-        return "\n".join(filter(None, ["Models that can be used:", *lines, rest]))
+        return "\n".join(["Models that can be used:", *lines, *([f"\n{rest}"] if rest else [])])
 
     async def _choose(self, call: CommandCall, provider_id: str, model: str) -> str:
         slot = self._providers.check(provider_id, model)
@@ -87,7 +87,6 @@ class AgentCommands:
         runs = [run for run in slot.tracker.active() if run.lease.kind != "command"]
         here = [run for run in runs if run.session_id == call.turn.session_id]
         lines = [
-            f"Agent '{call.agent_id}': {slot.state}, generation {call.workspace.generation}.",
             self._used(call.agent_id),
             f"Runs under way: {len(runs)}, {len(here)} of them in this conversation.",
         ]
@@ -100,7 +99,8 @@ class AgentCommands:
             lines.append(f"Last reload, {age_s:.0f} s ago: {_told(slot.last_reload)}")
         if slot.reload_pending:
             lines.append("A reload is under way.")
-        return "\n".join([*lines, f"copaw {copaw.__version__}"])
+        head = f"Agent '{call.agent_id}': {slot.state}, generation {call.workspace.generation}."
+        return "\n".join([head, *(f"- {line}" for line in lines), f"- copaw {copaw.__version__}"])
 
     async def _reload(self, call: CommandCall) -> str:
         # Answered as soon as the new generation serves; this command's own lease keeps only the old one open.

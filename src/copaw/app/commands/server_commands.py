@@ -44,7 +44,8 @@ class ServerCommands:
             lines = await asyncio.to_thread(_tail, self._log_file, count)
         except FileNotFoundError:
             return "There is no log yet."
-        return "\n".join(lines) or "The log is empty."
+        # As it is also where Markdown is shown.
+        return "\n".join(["```", *lines, "```"]) if lines else "The log is empty."
 
     async def _group(self, call: CommandCall) -> str:
         names = ", ".join(f"/{GROUP} {command.name}" for command in self._known() if command.in_group)
@@ -53,8 +54,8 @@ class ServerCommands:
         return f"Send one of: {names}."
 
     async def _help(self, _call: CommandCall) -> str:
-        lines = [f"/{f'{one.name} {one.argument}'.strip()}: {one.summary}" for one in self._known()]
-        return "\n".join([*lines, "Everything else goes to the agent."])
+        lines = [f"- `/{f'{one.name} {one.argument}'.strip()}`: {one.summary}" for one in self._known()]
+        return "\n".join(["Commands; everything else goes to the agent:", *lines])
 
 
 def _count(argument: str) -> int:
