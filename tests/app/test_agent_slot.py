@@ -395,3 +395,56 @@ async def test_a_lease_without_progress_is_reported_once_and_then_at_doubled_int
     assert "busy-one" not in caplog.text
     idle.release()
     busy.release()
+
+
+async def test_an_agent_that_is_to_start_later_starts_when_it_may(world: FakeWorld) -> None:
+    manager = world.manager()
+    outcome = manager.start_agent("a", later=True)
+    slot = manager.slot("a")
+    await asyncio.sleep(60)
+    assert (world.built_values, slot.state, outcome.done()) == ([], "starting", False)
+    with pytest.raises(AgentNotServing, match="still starting"):
+        manager.acquire("a", "stream")
+    slot.begin()
+    slot.begin()
+    assert (await outcome).outcome is Outcome.SWAPPED
+    assert world.built_values == [0]
+
+
+async def test_an_agent_that_is_to_start_later_starts_when_somebody_needs_it(world: FakeWorld) -> None:
+    manager = world.manager()
+    manager.start_agent("a", later=True)
+    await manager.get_agent("a")
+    manager.acquire("a", "stream")[1].release()
+    assert world.built_values == [0]
+
+
+async def test_a_reload_of_an_agent_that_is_to_start_later_starts_it(world: FakeWorld) -> None:
+    manager = world.manager()
+    first = manager.start_agent("a", later=True)
+    assert (await manager.reload_agent("a")).outcome is Outcome.SWAPPED
+    assert (await first).outcome is Outcome.SWAPPED
+    assert world.built_values == [0]
+
+
+async def test_an_agent_that_was_stopped_before_its_turn_never_starts(world: FakeWorld) -> None:
+    manager = world.manager()
+    first = manager.start_agent("a", later=True)
+    await manager.stop_agent("a", EndReason.AGENT_DISABLED)
+    manager.slot("a").begin()
+    await asyncio.sleep(60)
+    assert (await first).outcome is Outcome.SUPERSEDED
+    assert (world.built_values, manager.slot("a").state) == ([], "disabled")
+
+
+async def test_a_shutdown_before_its_turn_leaves_nothing(world: FakeWorld) -> None:
+    manager = world.manager()
+    first = manager.start_agent("a", later=True)
+    slot = manager.slot("a")
+    await manager.stop_all(1.0)
+    slot.begin()
+    with pytest.raises(ServerClosing):
+        await first
+    await asyncio.sleep(60)
+    assert world.built_values == []
+    assert {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()

@@ -129,10 +129,12 @@ class AgentSlot:
 
     # -- asking for something ----------------------------------------------------------------------------------
 
-    def request(self, stop_reason: EndReason | None = None) -> asyncio.Future[ReloadOutcome]:
+    def request(self, stop_reason: EndReason | None = None, *, later: bool = False) -> asyncio.Future[ReloadOutcome]:
         """Ask that the present configuration is applied, or that the agent stops because of ``stop_reason``.
 
         A stop takes effect here and now; a candidate under way is discarded. The future may be ignored.
+
+        :param later: if the agent was never started, it is when :meth:`begin` is called or somebody needs it.
         """
         if self.applied == self.wanted:
             self._requested_at = time.time()
@@ -146,13 +148,23 @@ class AgentSlot:
         if stop_reason is not None:
             self._stops += 1
             self._stop(stop_reason)
+        if not later:
+            self._begin()
+        return outcome
+
+    def begin(self) -> None:
+        """Do what was asked for later. Harmless when that has begun, or the agent was stopped meanwhile."""
+        if self.starting and self._stop_reason is None:
+            self._begin()
+
+    def _begin(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._reconcile(), name=f"reconcile:{self.agent_id}")
-        return outcome
 
     async def wait_started(self) -> None:
         """Wait until the agent serves, or it is known why it does not."""
         while self.starting and self._waiters:
+            self.begin()
             await self._waiters.wait_latest()
 
     def generations(self) -> list[Workspace]:

@@ -50,8 +50,11 @@ class MultiAgentManager:
 
     # -- agents --------------------------------------------------------------------------------------------------
 
-    def start_agent(self, agent_id: str) -> asyncio.Future[ReloadOutcome]:
-        """Start an agent, or bring one back that was stopped. The future answers the outcome."""
+    def start_agent(self, agent_id: str, *, later: bool = False) -> asyncio.Future[ReloadOutcome]:
+        """Start an agent, or bring one back that was stopped. The future answers the outcome.
+
+        :param later: see :meth:`AgentSlot.request`.
+        """
         if self.closing:
             raise ServerClosing
         if agent_id not in self._slots:
@@ -65,7 +68,7 @@ class MultiAgentManager:
                 ingress=self._make_ingress(agent_id),
                 observer=self._observer,
             )
-        return self._slots[agent_id].request()
+        return self._slots[agent_id].request(later=later)
 
     def knows(self, agent_id: str) -> bool:
         """Whether this agent was started once."""

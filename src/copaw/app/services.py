@@ -53,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE_S = 25.0
 
+TURN_S, PAUSE_S = 0.1, 0.01
+"""How long the start of an agent may hold up that of the next one; how long the server is left to others then."""
+
 
 class Services:
     """What routers and the server work with. Made by :func:`open_services`.
@@ -180,11 +183,23 @@ class Services:
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start_agents(self) -> None:
-        """Start every agent that is enabled; one that fails does not stop the others."""
+        """Start every agent that is enabled, the active one first; one that fails does not stop the others.
+
+        They start one after the other, so that the server has time for those who want something of it. Whoever wants
+        something of an agent that has not had its turn starts it then.
+        """
         config = self.config
         enabled = [agent_id for agent_id in config.agent_ids() if config.ref(agent_id).enabled]
-        started = [self.manager.start_agent(agent_id) for agent_id in enabled]
+        enabled.sort(key=lambda agent_id: agent_id != config.root.agents.active_agent)
+        started = [self.manager.start_agent(agent_id, later=True) for agent_id in enabled]
         if started:
+            loop = asyncio.get_running_loop()
+            for agent_id, outcome in zip(enabled, started, strict=True):
+                begun = loop.time()
+                self.manager.slot(agent_id).begin()
+                # It may hang: the others do not wait for that.
+                await asyncio.wait([outcome], timeout=TURN_S)
+                await asyncio.sleep(min(loop.time() - begun, PAUSE_S))
             await asyncio.wait(started)
             await asyncio.wait([asyncio.ensure_future(slot.ingress_applied.wait()) for slot in self.manager.slots()])
         logger.info("%d agents are ready", len(started))
