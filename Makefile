@@ -9,6 +9,9 @@ SEEDS ?= 3000
 EXAMPLES ?= 10000
 MINUTES ?= 10
 ROUNDS ?= 50
+LOAD ?= chats
+# A server that runs, for `make bench-compare`.
+BASE ?=
 # The resolver, needed by `make lock` alone.
 UV := uv==0.13.9
 
@@ -20,10 +23,10 @@ COMPILE := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev run test check format lint types layers wheel-test bench build drill simulate mutants soak fuzz docs lock clean
+.PHONY: help install install-dev run test check format lint types layers wheel-test bench bench-compare profile build drill simulate mutants soak fuzz docs lock clean
 
 help: ## This list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Make .venv with what the server needs (quick when nothing changed)
 
@@ -54,6 +57,13 @@ wheel-test: install-dev ## Install the built wheel into an empty environment and
 
 bench: install-dev ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-compare: install-dev ## Measure the server at BASE, of whatever make, beside the bare framework
+	@test -n "$(BASE)" || { echo "Error: say which server: make bench-compare BASE=http://127.0.0.1:8088" >&2; exit 2; }
+	$(BIN)/python -m benchmarks --compare "$(BASE)" $(ARGS)
+
+profile: install-dev ## Where the time of a busy server goes; LOAD=chats, tokens, tasks or reloads
+	$(BIN)/python -m benchmarks.profile $(LOAD) --gil $(ARGS)
 
 build: install-dev ## Make the wheel and the source distribution in dist/
 	rm -rf dist

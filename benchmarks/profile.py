@@ -1,8 +1,8 @@
-"""Where a server's time goes: ``python -m benchmarks.profile chats|tokens|tasks``.
+"""Where a server's time goes: ``python -m benchmarks.profile chats|tokens|tasks|reloads``.
 
 A sampling profiler looks at the server 250 times a second while it is kept busy, and two lists are printed: the
-functions with what they call, and the functions alone. With ``--gil`` only samples that hold the interpreter's lock
-count, which is what limits a server of one process. Needs ``pip install py-spy``.
+functions with what they call, and the functions alone. They are also kept as JSON below ``benchmarks/results/``. With
+``--gil`` only samples that hold the interpreter's lock count, which is what limits a server of one process.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 
 from benchmarks import home, processes
 from benchmarks.bench import until_ready, warm_up
-from benchmarks.client import Target, chat
+from benchmarks.client import Target, call, chat
 from benchmarks.groups.tasks import tasks_in_parallel
 from benchmarks.groups.throughput import chats_in_parallel
+from benchmarks.results import save
 
 _RATE = 250
 _BATCH = 20
@@ -42,7 +43,21 @@ async def _tasks(target: Target) -> int:
     return _BATCH
 
 
-LOADS: dict[str, Callable[[Target], Awaitable[int]]] = {"chats": _chats, "tokens": _tokens, "tasks": _tasks}
+async def _reloads(target: Target) -> int:
+    path = "/api/agent/running-config"
+    settings = await call(target, "GET", path)
+    for number in range(_BATCH):
+        await call(target, "PUT", path, {**settings, "max_iters": settings["max_iters"] % 900 + 1 + number})
+        await call(target, "POST", "/api/agents/default/reload?wait=true")
+    return _BATCH
+
+
+LOADS: dict[str, Callable[[Target], Awaitable[int]]] = {
+    "chats": _chats,
+    "tokens": _tokens,
+    "tasks": _tasks,
+    "reloads": _reloads,
+}
 
 
 def main() -> None:
@@ -54,14 +69,18 @@ def main() -> None:
     options = parser.parse_args()
     py_spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if py_spy is None:
-        sys.exit("Error: py-spy is not installed. Run: pip install py-spy")
+        sys.exit("Error: py-spy is not installed. Run: make install-dev")
     with tempfile.NamedTemporaryFile(suffix=".raw") as raw:
         command = [py_spy, "record", "-d", str(options.seconds), "-r", str(_RATE), "-f", "raw", "-o", raw.name]
-        asyncio.run(_profile([*command, *(["--gil"] if options.gil else [])], LOADS[options.load]))
-        print(report(Path(raw.name).read_text("utf-8"), options.lines))
+        figures = asyncio.run(_profile([*command, *(["--gil"] if options.gil else [])], LOADS[options.load]))
+        print("{per_second:.0f} a second, {processor_ms:.3f} ms of processor time each".format(**figures))
+        whole, alone = counted(Path(raw.name).read_text("utf-8"))
+    print(report(whole, alone, options.lines))
+    shares = {"with_what_they_call": dict(whole.most_common(200)), "alone": dict(alone.most_common(200))}
+    print(f"\n{save(f'profile-{options.load}', {**vars(options), **figures, 'samples': alone.total(), **shares})}")
 
 
-async def _profile(command: list[str], load: Callable[[Target], Awaitable[int]]) -> None:
+async def _profile(command: list[str], load: Callable[[Target], Awaitable[int]]) -> dict[str, float]:
     with processes.model_server() as model_url, processes.temporary_home() as directory:
         await asyncio.to_thread(home.make, directory, model_url)
         with processes.copaw_server(directory) as (target, _):
@@ -74,13 +93,13 @@ async def _profile(command: list[str], load: Callable[[Target], Awaitable[int]])
             while not ended.done():
                 done += await load(target)
             seconds, used_s = time.monotonic() - begun, processes.processor_s(target.pid) - used_s
-            print(f"{done / seconds:.0f} a second, {used_s / done * 1e3:.3f} ms of processor time each")
             if await ended:
                 sys.exit("Error: py-spy could not read the server; it needs the right to trace processes.")
+            return {"per_second": done / seconds, "processor_ms": used_s / done * 1e3}
 
 
-def report(raw: str, lines: int) -> str:
-    """Two lists from py-spy's raw format, a stack and its number of samples a line."""
+def counted(raw: str) -> tuple[Counter[str], Counter[str]]:
+    """Samples of functions with what they call, and alone, from py-spy's raw format: a stack and a number a line."""
     whole, alone = Counter[str](), Counter[str]()
     for line in raw.splitlines():
         stack, _, samples = line.rpartition(" ")
@@ -88,9 +107,13 @@ def report(raw: str, lines: int) -> str:
         alone[frames[-1]] += int(samples)
         for frame in set(frames):
             whole[frame] += int(samples)
-    total = alone.total() or 1
     # What is on every stack says nothing.
-    whole = Counter({frame: count for frame, count in whole.items() if count < 0.95 * total})
+    return Counter({frame: count for frame, count in whole.items() if count < 0.95 * alone.total()}), alone
+
+
+def report(whole: Counter[str], alone: Counter[str], lines: int) -> str:
+    """Two lists for the terminal."""
+    total = alone.total() or 1
     parts = [("With what they call:", whole, lines), ("Alone:", alone, lines // 2)]
     return "\n".join(
         "\n".join(["", title, *(f"{count / total:6.1%}  {name}" for name, count in counts.most_common(most))])

@@ -70,12 +70,7 @@ class Results:
 
     def save(self, options: dict[str, Any]) -> Path:
         """Write everything as JSON and return where."""
-        FOLDER.mkdir(exist_ok=True)
-        now = datetime.now().astimezone()
-        path = FOLDER / f"{now:%Y-%m-%dT%H%M%S}.json"
-        document = {"time": now.isoformat(), "options": options, "machine": _machine(), "measures": self._document()}
-        path.write_text(json.dumps(document, indent=2), "utf-8")
-        return path
+        return save("", {"options": options, "measures": self._document()})
 
     def _document(self) -> dict[str, Any]:
         return {name: self._of(MEASURES[name]) for name in self._samples}
@@ -84,6 +79,15 @@ class Results:
         by_target = self._samples[measure.name].items()
         taken = {who: {"median": statistics.median(some), "samples": some} for who, some in by_target if some}
         return {"title": measure.title, "unit": measure.unit, "goal": measure.goal, **taken}
+
+
+def save(what: str, content: dict[str, Any]) -> Path:
+    """Write a result with its time and its machine as JSON below :data:`FOLDER`, and return where."""
+    FOLDER.mkdir(exist_ok=True)
+    now = datetime.now().astimezone()
+    path = FOLDER / f"{now:%Y-%m-%dT%H%M%S}{what and f'-{what}'}.json"
+    path.write_text(json.dumps({"time": now.isoformat(), "machine": _machine(), **content}, indent=2), "utf-8")
+    return path
 
 
 def _line(title: str, value: str, spread: str, goal: str, met: str, floor: str, ratio: str) -> str:
