@@ -38,6 +38,16 @@ def test_a_broken_one_is_status_1_and_json_says_the_same(run, quiet: Path) -> No
     assert broken["mend"] == f'"${{EDITOR:-vi}}" {quiet / "config.json"}'
 
 
+def test_nothing_that_moves_the_cursor_is_printed(run, quiet: Path) -> None:
+    config = json.loads((quiet / "config.json").read_text())
+    config["agents"]["profiles"]["default"]["workspace_dir"] = "\x1b[2J\0"
+    (quiet / "config.json").write_text(json.dumps(config))
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "\\x1b[2J\\x00" in result.stdout
+    assert not {"\x1b", "\0"} & set(result.stdout)
+
+
 def test_fix_mends_permissions(run, quiet: Path) -> None:
     secrets = quiet.parent / "secret"
     secrets.chmod(0o755)

@@ -49,11 +49,13 @@ def test_one_that_does_not_serve_yet(running: Subject, well, bad) -> None:
 
 def test_what_is_wrong_with_agents(running: Subject, well, bad) -> None:
     well.on("GET", "/api/agents", {"agents": [{"id": "a", "enabled": False, "problem": "agent.json: no"}]})
+    found = bad(everything(running))
+    assert found == [("error", "Agent a: agent.json: no")]
+    well.on("GET", "/api/agents", {"agents": [{"id": "a", "enabled": False}]})
     failed = {"outcome": "failed", "error": {"message": "no disk"}}
     late = {"state": "draining", "drain_deadline": "2020-01-01T00:00:00.000+00:00", "leases": []}
     well.on("GET", "/api/lifecycle", {"agents": [{"agent_id": "a", "generations": [late], "last_reload": failed}]})
     assert bad(everything(running)) == [
-        ("error", "Agent a: agent.json: no"),
         ("error", "The last reload of agent a failed: no disk"),
         ("warn", "Agent a has 1 replaced generation open beyond the time."),
     ]

@@ -82,9 +82,15 @@ def _show(finding: Finding) -> None:
     from copaw.cli.doctor.finding import Level
 
     colour = {Level.OK: "green", Level.WARN: "yellow", Level.ERROR: "red"}[finding.level]
-    click.echo(f"{click.style(f'{finding.level:<6}', fg=colour)}{finding.check:<14}{' '.join(finding.what.split())}")
+    click.echo(f"{click.style(f'{finding.level:<6}', fg=colour)}{finding.check:<14}{_printable(finding.what)}")
     if finding.mend:
-        click.echo(f"{_INDENT}{finding.mend}")
+        click.echo(f"{_INDENT}{_printable(finding.mend)}")
+
+
+def _printable(text: str) -> str:
+    """One line, in which what would move the cursor is shown as its escape."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def _sum_up(findings: list[Finding]) -> None:

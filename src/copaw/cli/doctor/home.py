@@ -67,6 +67,8 @@ def check_agents(subject: Subject) -> Iterator[Finding]:
 def check_records(subject: Subject) -> Iterator[Finding]:
     """Chats, jobs and sessions can be read."""
     for agent_id, directory in subject.workspaces().items():
+        if not directory.is_dir():
+            continue  # told already
         chats, jobs = directory / subject.paths.chats_name, directory / subject.paths.jobs_name
         problems = [(chats, _unreadable(chats)), (jobs, _unreadable(jobs) or _bad_jobs(jobs))]
         problems += [(path, _unreadable(path)) for path in _sessions(directory / "sessions")]

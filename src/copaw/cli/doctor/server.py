@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from copaw import __version__
@@ -41,18 +41,17 @@ def check_agents(subject: Subject) -> Iterator[Finding]:
     """Every agent serves what is on disk, and nothing drains beyond its time."""
     if subject.client is None:
         return
-    for agent in subject.client.agents()["agents"]:
-        if agent.get("problem"):
-            mend = f"copaw agents reload {agent['id']} --wait"
-            yield Finding(CHECK, Level.ERROR, f"Agent {agent['id']}: {agent['problem']}", mend)
+    problems = {agent["id"]: agent["problem"] for agent in subject.client.agents()["agents"] if agent.get("problem")}
+    for agent_id, problem in problems.items():
+        yield Finding(CHECK, Level.ERROR, f"Agent {agent_id}: {problem}", f"copaw agents reload {agent_id} --wait")
     for document in subject.client.lifecycles():
-        yield from _of_agent(document, datetime.now(UTC))
+        yield from _of_agent(document, problems, datetime.now(UTC))
 
 
-def _of_agent(document: Json, now: datetime) -> Iterator[Finding]:
+def _of_agent(document: Json, problems: Collection[str], now: datetime) -> Iterator[Finding]:
     agent = document["agent_id"]
     last = document.get("last_reload") or {}
-    if last.get("outcome") == "failed":
+    if last.get("outcome") == "failed" and agent not in problems:
         what = f"The last reload of agent {agent} failed: {_message(last.get('error'))}"
         yield Finding(CHECK, Level.ERROR, what, f"copaw agents reload {agent} --wait")
     draining = [one for one in document.get("generations") or [] if one.get("state") == "draining"]
