@@ -6,7 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from benchmarks.bench import Bench
-from benchmarks.groups import commands, inside, latency, listeners, memory, reloads, start, tasks, throughput, tokens
+from benchmarks.groups import (
+    commands,
+    history,
+    inside,
+    latency,
+    listeners,
+    memory,
+    reloads,
+    start,
+    tasks,
+    throughput,
+    tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,7 @@ GROUPS = {
     "tokens": Group(tokens.run, http=True),
     "throughput": Group(throughput.run, http=True),
     "tasks": Group(tasks.run, http=True),
+    "history": Group(history.run, http=False),
     "reloads": Group(reloads.run, http=True),
     "listeners": Group(listeners.run, http=True),
     "inside": Group(inside.run, http=False),

@@ -7,6 +7,7 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.client import Failed, Target, call, chat_body, exchange, head
+from benchmarks.processes import processor_s
 
 _AT_ONCE = 10
 _LOOK_S = 0.005
@@ -16,7 +17,10 @@ async def run(bench: Bench) -> None:
     for _ in range(bench.scale.rounds):
         for target in await bench.targets():
             tasks = bench.scale.tasks
+            used_s = processor_s(target.pid) if target.pid else 0.0
             bench.add("throughput.tasks", target, tasks / await tasks_in_parallel(target, tasks))
+            if target.pid:
+                bench.add("throughput.task_cpu", target, (processor_s(target.pid) - used_s) / tasks * 1e3)
 
 
 async def tasks_in_parallel(target: Target, tasks: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from copaw.cli.task_run import Options, copy_agent, keep
+from copaw.cli.task_run import Options, changed, copy_agent, keep
 from copaw.config.home import make_home
 from copaw.errors import AgentNotFound, BadInput
 from copaw.paths import Paths
@@ -50,6 +50,12 @@ def test_what_was_made_is_kept(tmp_path: Path) -> None:
     keep(tmp_path / "out", workspace, {Path("sub/made.txt")}, {"id": "t"})
     assert (tmp_path / "out" / "sub" / "made.txt").read_text() == "x"
     assert json.loads((tmp_path / "out" / "task.json").read_text()) == {"id": "t"}
+
+
+def test_kept_is_what_the_run_made_or_changed_and_not_what_the_server_keeps() -> None:
+    before = {Path("AGENTS.md"): (1, 1), Path("PROFILE.md"): (1, 1), Path("agent.json"): (1, 1)}
+    after = {**before, Path("PROFILE.md"): (2, 1), Path("new.txt"): (3, 1), Path("sessions/s.json"): (3, 1)}
+    assert changed(before, {**after, Path("agent.json"): (4, 1)}) == {Path("PROFILE.md"), Path("new.txt")}
 
 
 @pytest.mark.parametrize("arguments", [(), ("-i", "x", "--max-iters", "0"), ("-i", "x", "--skills-dir", ".")])

@@ -14,7 +14,9 @@ import click
 @click.option("-t", "--timeout", type=int, default=900, show_default=True, help="Seconds at most.")
 @click.option("--no-guard", is_flag=True, help="Let tools run without anybody's approval.")
 @click.option("--skills-dir", type=click.Path(exists=True, file_okay=False), help="Not available in this version.")
-@click.option("--output-dir", type=click.Path(file_okay=False), help="Keep the answer and the files it made here.")
+@click.option(
+    "--output-dir", type=click.Path(file_okay=False), help="Keep the answer and what it made or changed here."
+)
 @click.option("--agent-id", default="default", show_default=True, help="Whose settings and prompt files to use.")
 def task(
     instruction: str,

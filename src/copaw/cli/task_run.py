@@ -23,6 +23,10 @@ from copaw.ports import Json
 from copaw.security.local_token import known_local_token
 
 _PROMPTS = "*.md"
+_SERVERS_OWN = frozenset({"agent.json", "chats.json", "jobs.json", "runtime.json", "sessions"})
+
+Files = dict[Path, tuple[int, int]]
+"""Files of a workspace with the time of their last change and their size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def run(options: Options) -> str:
         with _server(paths, home, options) as base_url:
             task = _submit_and_wait(base_url, options, paths)
         if options.output_dir is not None:
-            keep(options.output_dir, workspace, _files(workspace) - before, task)
+            keep(options.output_dir, workspace, changed(before, _files(workspace)), task)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if task.get("state") != "succeeded":
@@ -112,7 +116,7 @@ def _submit_and_wait(base_url: str, options: Options, paths: Paths) -> Json:
 
 
 def keep(output_dir: Path, workspace: Path, made: set[Path], task: Json) -> None:
-    """Put the task, as ``task.json``, and the files that were made into ``output_dir``."""
+    """Put the task, as ``task.json``, and the files that were made or changed into ``output_dir``."""
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "task.json").write_text(json.dumps(task, ensure_ascii=False, indent=2), "utf-8")
     for path in made:
@@ -121,5 +125,11 @@ def keep(output_dir: Path, workspace: Path, made: set[Path], task: Json) -> None
         shutil.copy2(workspace / path, target)
 
 
-def _files(workspace: Path) -> set[Path]:
-    return {path.relative_to(workspace) for path in workspace.rglob("*") if path.is_file()}
+def changed(before: Files, after: Files) -> set[Path]:
+    """The files that were made or written to, without those that the server keeps for itself."""
+    return {path for path, stamp in after.items() if before.get(path) != stamp and path.parts[0] not in _SERVERS_OWN}
+
+
+def _files(workspace: Path) -> Files:
+    found = [path for path in workspace.rglob("*") if path.is_file()]
+    return {path.relative_to(workspace): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}
