@@ -27,6 +27,16 @@ def test_a_message_is_the_sum_of_its_blocks() -> None:
     assert meter.message([{"type": "tool_use", "name": "shell", "input": {"command": "x" * 400}}]) > 100
 
 
+def test_tools_are_measured_anew_when_they_are_others() -> None:
+    meter = TokenMeter(4.0)
+    some = [{"description": "d" * 400}]
+    assert meter.schemas([]) == 1
+    assert meter.schemas(some) == meter.schemas(some) > 100
+    assert meter.schemas([*some, *some]) > 200
+    meter.learn(1000, 2000)
+    assert meter.schemas(some) > 200
+
+
 def test_a_count_that_was_too_low_is_corrected_and_one_that_was_too_high_is_not() -> None:
     meter = TokenMeter(4.0)
     meter.learn(1000, 1500)

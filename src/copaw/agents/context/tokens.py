@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from copaw.ports import Block, Json
@@ -25,6 +25,8 @@ class TokenMeter:
     def __init__(self, divisor: float) -> None:
         self._divisor = divisor
         self.factor = 1.0
+        self._schemas: Sequence[Json] = ()
+        self._schemas_bytes = 0
 
     def learn(self, estimated: int, reported: int) -> None:
         """Compare an estimate with the count that the model reported for the same prompt.
@@ -45,9 +47,11 @@ class TokenMeter:
             return MESSAGE_TOKENS + self.text(content)
         return MESSAGE_TOKENS + sum(self._block(block) for block in content)
 
-    def schemas(self, schemas: Iterable[Json]) -> int:
-        """What the model is told of its tools."""
-        return self.text(json.dumps(list(schemas), ensure_ascii=False))
+    def schemas(self, schemas: Sequence[Json]) -> int:
+        """What the model is told of its tools. Measured once while it is the same object."""
+        if schemas is not self._schemas:
+            self._schemas, self._schemas_bytes = schemas, size_bytes(_json(schemas))
+        return self._tokens(self._schemas_bytes)
 
     def _block(self, block: Block) -> int:
         match block.get("type"):
