@@ -69,9 +69,8 @@ class ContextKeeper:
         self._summariser = summariser
         self._records = records
         self._sizes: dict[str, _Sized] = {}
-        self._factor = meter.factor
-        self._head = 0
         self._estimated = 0
+        self._gave_up = False
 
     # -- before and after a model call ---------------------------------------------------------------------------
 
@@ -80,30 +79,31 @@ class ContextKeeper:
 
         A summary that cannot be made never ends the turn. What cannot be kept elsewhere stays in the conversation.
         """
+        if self._gave_up:
+            return
         try:
             await self._fit(memory, sys_prompt, schemas)
         except OSError as error:
+            self._gave_up = True
             logger.error("a conversation could not be made shorter: %s", error)
             self._records.report(f"This conversation could not be made shorter: {error}")
 
     async def _fit(self, memory: InMemoryMemory, sys_prompt: str, schemas: Sequence[Json]) -> None:
         await self._shorten_results(memory)
-        self._notice_correction()
-        # Prompt and tools are the same for the whole turn.
-        head = self._head = self._head or self._meter.text(sys_prompt) + self._meter.schemas(schemas)
+        head = self._meter.text(sys_prompt) + self._meter.schemas(schemas)
         self._estimated = head + self._size(memory)
-        if self._settings.enabled and self._estimated >= self._settings.threshold:
-            await self._compact_older(memory, head)
+        settings = self._settings.in_estimates(self._meter.factor)
+        if settings.enabled and self._estimated >= settings.threshold:
+            await self._compact_older(memory, settings, head)
             self._estimated = head + self._size(memory)
 
     def learn(self, reported: int) -> None:
         """The model has counted the prompt of the last :meth:`fit`."""
         self._meter.learn(self._estimated, reported)
 
-    async def _compact_older(self, memory: InMemoryMemory, head: int) -> None:
-        settings = self._settings
+    async def _compact_older(self, memory: InMemoryMemory, settings: ContextSettings, head: int) -> None:
         pieces = [piece(self._tokens(msg, marks), msg.content) for msg, marks in memory.content]
-        request = self._request(memory)
+        request = self._request(memory, settings.reserve)
         taken = head + settings.reserve + sum(pieces[at].tokens for at in request)
         limit = max(settings.threshold - taken, 0)
         cut = plan_cut(pieces, reserve=settings.reserve, keep_recent=settings.keep_recent, limit=limit)
@@ -117,12 +117,12 @@ class ContextKeeper:
             notes = self._without_summary(memory, leaving, error)
         await self._replace(memory, cut, notes, staying)
 
-    def _request(self, memory: InMemoryMemory) -> list[int]:
+    def _request(self, memory: InMemoryMemory, max_tokens: int) -> list[int]:
         """Where the message is that is being worked on, unless it is long: a turn of many steps must not forget it."""
         for at in range(len(memory.content) - 1, -1, -1):
             msg, marks = memory.content[at]
             if msg.role == "user" and COMPRESSED not in marks:
-                return [at] if self._tokens(msg, marks) <= self._settings.reserve else []
+                return [at] if self._tokens(msg, marks) <= max_tokens else []
         return []
 
     def _without_summary(self, memory: InMemoryMemory, leaving: Sequence[Entry], error: Exception) -> str:
@@ -144,21 +144,21 @@ class ContextKeeper:
         :raises CopawError: the model failed; the conversation is as it was.
         :raises OSError: the messages cannot be kept; the conversation is as it was.
         """
-        before, count = self._size(memory), len(memory.content)
+        before, count = self._counted(memory), len(memory.content)
         if not count:
             return Compacted(0, before, before)
         notes = await self._notes(memory, memory.content, instructions)
         kept_in = await self._replace(memory, count, notes)
-        return Compacted(count, before, self._size(memory), kept_in)
+        return Compacted(count, before, self._counted(memory), kept_in)
 
     async def _notes(self, memory: InMemoryMemory, leaving: Sequence[Entry], instructions: str = "") -> str:
-        settings = self._settings
+        settings = self._settings.in_estimates(self._meter.factor)
         texts = [
             text
             for msg, marks in leaving
             if COMPRESSED not in marks and (text := transcript(msg.role, msg.content, thinking=settings.thinking))
         ]
-        max_bytes = int(settings.window * settings.divisor * _TRANSCRIPT_SHARE / self._meter.factor)
+        max_bytes = int(settings.window * settings.divisor * _TRANSCRIPT_SHARE)
         notes = without_heading(memory._compressed_summary)
         return await self._summariser.summarise(notes, parts(texts, max_bytes), instructions)
 
@@ -208,10 +208,9 @@ class ContextKeeper:
         messages = sum(self._tokens(msg, marks) for msg, marks in memory.content)
         return messages + self._meter.text(memory._compressed_summary)
 
-    def _notice_correction(self) -> None:
-        if self._factor != self._meter.factor:
-            self._factor, self._head = self._meter.factor, 0
-            self._sizes.clear()
+    def _counted(self, memory: InMemoryMemory) -> int:
+        """As the model would count it."""
+        return int(self._size(memory) * self._meter.factor)
 
     def _tokens(self, msg: Msg, marks: Sequence[str]) -> int:
         if COMPRESSED in marks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from copaw.config.models.running import AgentsRunningConfig, ContextCompactConfig
 from copaw.errors import BadInput
@@ -46,6 +46,13 @@ class ContextSettings:
     enabled: bool = True
     thinking: bool = True
     tool_results: ToolResultSettings = ToolResultSettings()
+
+    def in_estimates(self, factor: float) -> ContextSettings:
+        """The same sizes in tokens of an estimate, of which the model counts each as ``factor``."""
+        if factor == 1.0:
+            return self
+        window, threshold, reserve = (int(size / factor) for size in (self.window, self.threshold, self.reserve))
+        return replace(self, window=window, threshold=threshold, reserve=reserve)
 
     @classmethod
     def from_running(cls, running: AgentsRunningConfig, environ: Mapping[str, str]) -> ContextSettings:

@@ -17,9 +17,11 @@ _LEAST_TO_LEARN_FROM = 200
 
 
 class TokenMeter:
-    """Estimates, corrected upwards by what the model itself has counted. One for all turns on one model.
+    """Estimates, and by how much the model itself counts more. One for all turns on one model.
 
     :param divisor: bytes of UTF-8 a token.
+    :ivar factor: what the model counts for one token of an estimate, at least 1. Estimates are without it, so that
+        one that is remembered stays comparable.
     """
 
     def __init__(self, divisor: float) -> None:
@@ -34,8 +36,7 @@ class TokenMeter:
         Only a count that is too low does harm, so an estimate is never corrected downwards.
         """
         if estimated >= _LEAST_TO_LEARN_FROM and reported > 0:
-            plain = estimated / self.factor
-            self.factor = min(max(reported / plain, 1.0), MAX_FACTOR)
+            self.factor = min(max(reported / estimated, 1.0), MAX_FACTOR)
 
     def text(self, text: str) -> int:
         """A text."""
@@ -68,7 +69,7 @@ class TokenMeter:
                 return 0
 
     def _tokens(self, size: int) -> int:
-        return int(size / self._divisor * self.factor) + 1 if size else 0
+        return int(size / self._divisor) + 1 if size else 0
 
 
 def blocks_of(output: Any) -> list[Block]:
