@@ -115,6 +115,8 @@ class TestOverTheFiles:
     def test_config(self, run, quiet: Path) -> None:
         result = run("channels", "config", input="mqtt\ny\nbroker\n1883\n" + "\n" * 30)
         assert result.exit_code == 0, result.output
+        assert "  console          on" in result.stdout.splitlines()
+        assert "  discord          off   (settings only: this version has no such channel)" in result.stdout
         section = _sections(quiet)["mqtt"]
         assert (section["enabled"], section["host"], section["port"]) == (True, "broker", 1883)
         assert section["username"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import click
 
@@ -25,12 +26,16 @@ _COMMON = (
 _EMPTY = "-"
 
 
-def choose_and_edit(settings: ChannelSettings) -> None:
-    """Let the user edit one channel after the other, until Enter."""
+def choose_and_edit(settings: ChannelSettings, is_there: Callable[[str], bool]) -> None:
+    """Let the user edit one channel after the other, until Enter.
+
+    :param is_there: whether there is such a channel, beside its settings.
+    """
     while True:
         sections = settings.sections()
         for name, section in sections.items():
-            click.echo(f"  {name:<16} {'on' if section.get('enabled') else 'off'}")
+            missing = "" if is_there(name) else "   (settings only: this version has no such channel)"
+            click.echo(f"  {name:<16} {'on' if section.get('enabled') else 'off':<3}{missing}".rstrip())
         chosen = click.prompt(
             "Channel (Enter ends)",
             default="",

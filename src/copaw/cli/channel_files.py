@@ -120,6 +120,11 @@ def _readable_keys(path: Path) -> set[str]:
         return set()
 
 
+def is_there(paths: Paths, key: str) -> bool:
+    """Whether a server of this version can connect the channel: it comes with copaw, or its file is in place."""
+    return key in BUILTIN or bool(find(paths, key))
+
+
 def install_source(paths: Paths, key: str, source: bytes, origin: str) -> Path:
     """Put one Python file into place.
 

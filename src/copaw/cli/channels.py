@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,9 +87,10 @@ def send(
 def config(root: Root, agent_id: str) -> None:
     """Set up channels, question by question."""
     from copaw.cli.channel_dialog import choose_and_edit
+    from copaw.cli.channel_files import is_there
     from copaw.cli.channel_settings import open_settings
 
-    choose_and_edit(open_settings(root, agent_id))
+    choose_and_edit(open_settings(root, agent_id), partial(is_there, Paths.from_environment()))
 
 
 @channels.command()

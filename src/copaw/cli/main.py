@@ -47,7 +47,7 @@ COMMANDS = {
     cls=LazyGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="First time here? Run 'copaw init', then 'copaw app'.",
+    epilog="First time here? Run 'copaw init', then 'copaw app'. Something is wrong? Run 'copaw doctor'.",
 )
 @click.version_option(__version__, prog_name="copaw")
 @click.option("--host", help="Server to talk to; default: where it was last started.")
