@@ -46,6 +46,15 @@ def test_old_temporary_and_set_aside_files_are_found_wherever_copaw_writes(paths
     assert leftovers.outside_workspaces(paths) == {"far": elsewhere}
 
 
+def test_what_was_being_unpacked_is_found_after_a_day(paths: Paths) -> None:
+    for name, hours in ((".upload-a", 30), (".upload-b", 1), ("custom_channels/.installing-c", 30)):
+        directory = paths.working_dir / name
+        directory.mkdir(parents=True)
+        aged(directory, hours)
+    found = [item.path.relative_to(paths.working_dir).as_posix() for item in leftovers.find(paths)]
+    assert found == [".upload-a", "custom_channels/.installing-c"]
+
+
 def test_homes_of_killed_runs_are_found_after_a_day(paths: Paths, tmp_path: Path) -> None:
     for name, hours in (("copaw-task-a", 30), ("copaw-drill-b", 30), ("copaw-task-new", 1), ("other", 30)):
         directory = tmp_path / "tmp" / name

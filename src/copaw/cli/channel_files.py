@@ -152,7 +152,7 @@ def install_path(paths: Paths, key: str, origin: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     target = root / key
     # A name with a dot is not looked at, so no reload finds half of it.
-    with tempfile.TemporaryDirectory(prefix=".", dir=root) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".installing-", dir=root) as temporary:
         copy = shutil.copytree(origin, Path(temporary) / key, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         copy.rename(target)
     return target

@@ -29,7 +29,8 @@ def find(paths: Paths, *, now: float | None = None) -> list[Item]:
     found: list[Item] = []
     for directory in directories(paths):
         found += _below(directory, at)
-    return sorted({item.path: item for item in [*found, *_temporary_homes(at)]}.values(), key=lambda item: item.path)
+    found += [*_abandoned(paths, at), *_temporary_homes(at)]
+    return sorted({item.path: item for item in found}.values(), key=lambda item: item.path)
 
 
 def directories(paths: Paths) -> list[Path]:
@@ -56,6 +57,13 @@ def _below(directory: Path, now: float) -> Iterator[Item]:
                 yield Item(path, "could not be read and was set aside" if ".damaged-" in name else "was replaced")
             elif _TEMPORARY.fullmatch(name) and _older_than(path, now - HALF_WRITTEN_AFTER_S):
                 yield Item(path, "half written")
+
+
+def _abandoned(paths: Paths, now: float) -> Iterator[Item]:
+    for pattern in (".upload-*", "custom_channels/.installing-*"):
+        for path in paths.working_dir.glob(pattern):
+            if path.is_dir() and not path.is_symlink() and _older_than(path, now - ABANDONED_AFTER_S):
+                yield Item(path, "was being unpacked or copied")
 
 
 def _temporary_homes(now: float) -> Iterator[Item]:

@@ -17,7 +17,7 @@ def store(subject: Subject) -> ProviderStore:
 
 
 def choose(store: ProviderStore, base_url: str) -> None:
-    store.add_custom("mine", "Mine", base_url=base_url, api_key="k")
+    store.add_custom("mine", "Mine", base_url=base_url, api_key="k-of-mine")
     store.add_model("mine", "m")
     store.set_active("mine", "m")
 
@@ -30,14 +30,14 @@ def test_a_model_that_answers(subject: Subject, bad, store: ProviderStore, serve
     choose(store, server.base_url)
     server.on("POST", "/chat/completions", {"choices": []})
     assert bad(check_models(subject)) == []
-    assert server.seen[0].headers["authorization"] == "Bearer k"
+    assert server.seen[0].headers["authorization"] == "Bearer k-of-mine"
 
 
 def test_one_that_does_not(subject: Subject, bad, store: ProviderStore, server) -> None:
     choose(store, server.base_url)
-    server.on("POST", "/chat/completions", {"error": {"message": "bad key"}}, status=401)
+    server.on("POST", "/chat/completions", {"error": {"message": "bad key k-of-mine"}}, status=401)
     (finding,) = check_models(subject)
-    assert bad([finding])[0][1].endswith("does not answer: it answered 401: bad key.")
+    assert bad([finding])[0][1].endswith("does not answer: it answered 401: bad key ***")
     assert finding.mend == "copaw models config-key mine"
 
 
@@ -48,3 +48,14 @@ def test_one_that_is_not_set_up_is_not_asked(subject: Subject, bad, made: Path) 
     ((level, what),) = bad(check_models(subject))
     assert level == "error"
     assert "has no API key" in what
+
+
+@pytest.mark.parametrize(("success", "levels"), [(True, []), (False, ["error"])])
+def test_a_running_server_asks_itself(
+    running: Subject, bad, store: ProviderStore, server, success: bool, levels: list[str]
+) -> None:
+    choose(store, "http://127.0.0.1:9")
+    server.on("POST", "/api/models/mine/models/test", {"success": success, "message": "It says no."})
+    found = bad(check_models(running))
+    assert [level for level, _ in found] == levels
+    assert server.seen[0].body == {"model_id": "m"}

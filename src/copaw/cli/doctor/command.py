@@ -21,7 +21,7 @@ _INDENT = " " * 20
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely: permissions of secrets.")
-@click.option("--timeout", type=int, default=10, show_default=True, help="Seconds for each request to a model.")
+@click.option("--timeout", type=int, default=10, show_default=True, help="Seconds for each request.")
 @click.pass_obj
 def doctor(root: Root, as_json: bool, fix: bool, timeout: int) -> None:
     """Look at everything copaw needs, and say how to mend what is not well. Exit status 1 if something is broken.

@@ -41,7 +41,7 @@ def request_to(info: ProviderInfo, model: str) -> ModelRequest:
             return ModelRequest(f"{base.removesuffix('/v1')}/v1/messages", headers, body)
         case "GeminiChatModel":
             body = {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}
-            url = f"{base or _GEMINI}/v1beta/models/{model}:generateContent"
+            url = f"{base.removesuffix('/v1beta') or _GEMINI}/v1beta/models/{model}:generateContent"
             return ModelRequest(url, {"x-goog-api-key": info.api_key}, body)
     if info.id == "ollama" and not base.endswith("/v1"):
         base = f"{base}/v1"
