@@ -265,11 +265,12 @@ async def test_a_chat_goes_on_and_nothing_else_of_the_home_changes(old: OldHome)
     session = f"copaw/workspaces/default/{SESSION_FILE}"
     assert changed == {session, "copaw/workspaces/default/chats.json"}
     run_time = {"copaw.log", "runtime.json", "copaw.db", "copaw.lock"}
-    of_the_job = {"cron_state.json", "sessions/default_console--1763822000001.json"}
+    of_the_job = {"workspace.lock", "cron_state.json", "sessions/default_console--1763822000001.json"}
     assert set(after) - set(old.before) <= {
         "server.log",
         *(f"copaw/{name}" for name in run_time),
         *(f"copaw/workspaces/default/{name}" for name in of_the_job),
+        f"copaw/workspaces/{QA}/workspace.lock",
     }
     document = json.loads(after[session])
     memory = document["agent"]["memory"]

@@ -21,6 +21,7 @@ from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
+from copaw.app.workspace_lock import WorkspaceLocks
 from copaw.config.digest import changed_fields, config_digest
 from copaw.config.envs import EnvFile
 from copaw.config.ineffective import ineffective
@@ -79,6 +80,11 @@ class Generations:
         self._set_timezone = set_timezone
         self._tool_tasks = tool_tasks
         self._further_tools = further_tools
+        self._workspaces = WorkspaceLocks()
+
+    async def aclose(self) -> None:
+        """After the last generation was closed."""
+        await self._workspaces.aclose()
 
     def files(self, agent_id: str) -> WorkspacePaths:
         """The files of an agent's workspace directory."""
@@ -127,14 +133,20 @@ class Generations:
 
     @asynccontextmanager
     async def open(self, snapshot: AgentSnapshot) -> AsyncIterator[TurnRunner]:
-        """Open one generation. Models, clients and session locks are shared by all of them."""
+        """Open one generation. Models, clients, session locks and the workspace are shared by all of them.
+
+        :raises WorkspaceInUse: another server uses the workspace directory.
+        """
         configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
         switches = {name: tool.enabled for name, tool in configured.items()}
         own = enabled_tools(switches)
         further = [tool for tool in self._further_tools if switches.get(tool.name, True)]
         beside = {name for name, tool in configured.items() if tool.async_execution}
         builtin = [*offered(own, beside, self._tool_tasks), *further]
-        async with self._mcp.tools_for(snapshot.agent_id, snapshot.profile, builtin) as tools:
+        async with (
+            self._workspaces.held(snapshot.files.root),
+            self._mcp.tools_for(snapshot.agent_id, snapshot.profile, builtin) as tools,
+        ):
             yield AgentTurnRunner(
                 factory=await self._factory(snapshot, tools),
                 agent_name=snapshot.profile.name,

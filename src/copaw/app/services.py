@@ -220,6 +220,7 @@ class Services:
         await self.tasks.aclose()
         await self.chats.flush()
         await self.mcp.aclose()
+        await self.generations.aclose()
         await self.registry.aclose()
 
 
