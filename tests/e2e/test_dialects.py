@@ -121,6 +121,17 @@ async def test_ag_ui_streams(patient: RunningServer, agent: str) -> None:
     assert events[-1]["type"] == "RUN_FINISHED"
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_response_to_what_is_no_message_fails_and_says_so(
+    patient: RunningServer, agent: str, stream: bool
+) -> None:
+    body = {"input": [{"type": "reasoning", "summary": []}], "stream": stream}
+    answer = await patient.http.post(f"/api/agents/{agent}/agent/compatible-mode/v1/responses", json=body)
+    assert '"failed"' in answer.text, answer.text
+    if stream:
+        assert "Field 'input'" in answer.text
+
+
 async def test_an_unknown_agent_is_404_in_every_dialect(patient: RunningServer) -> None:
     for path, body in (
         ("/agent/a2a", a2a("say no")),

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
-from copaw.app.runner.events import Event
-from copaw.app.runner.request import AgentRequest, InputMessage, parse_request
+from copaw.app.runner.events import Event, error_object
+from copaw.app.runner.request import AgentRequest, InputMessage, now_s, parse_request
+from copaw.errors import BadInput
 from copaw.ports import Json
 
 ROUTES = (
@@ -92,8 +95,15 @@ class _RuntimeRunner:
         return None
 
     async def stream_query(self, request: Any, **_: Any) -> AsyncGenerator[Any, None]:
-        """Run a request of agentscope-runtime and yield events of its classes."""
-        parsed = _to_request(request)
+        """Run a request of agentscope-runtime and yield events of its classes.
+
+        One that cannot be run is a failed response: the protocols' adapters swallow what is raised here.
+        """
+        try:
+            parsed = _to_request(request)
+        except BadInput as error:
+            yield _refusal(error)
+            return
         async with aclosing(self._runner.stream_query(parsed, _agent_id.get())) as events:
             async for event in events:
                 yield _to_runtime(event)
@@ -102,11 +112,19 @@ class _RuntimeRunner:
 def _to_request(request: Any) -> AgentRequest:
     body: Json = request if isinstance(request, dict) else request.model_dump(mode="json", exclude_none=True)
     body = {key: value for key, value in body.items() if key != "id"}
-    body["input"] = [
-        InputMessage.model_validate(message).model_dump(mode="json", exclude_none=True)
-        for message in body.get("input") or []
-    ]
+    try:
+        messages = [InputMessage.model_validate(message) for message in body.get("input") or []]
+    except ValidationError as error:
+        raise BadInput(f"Field 'input': {error.errors()[0]['msg']}.", field="input") from error
+    body["input"] = [message.model_dump(mode="json", exclude_none=True) for message in messages]
     return parse_request(body)
+
+
+def _refusal(error: BadInput) -> Any:
+    from agentscope_runtime.engine.schemas import agent_schemas as schemas
+
+    failed = {"status": "failed", "created_at": now_s(), "error": error_object(error.code, error.message)}
+    return schemas.AgentResponse.model_validate({"object": "response", "id": f"response_{uuid.uuid4()}", **failed})
 
 
 def _to_runtime(event: Event) -> Any:

@@ -4,11 +4,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from copaw.app.callers import bearer_token, client_address, from_this_machine
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import ServicesDep
 from copaw.errors import Unauthenticated
 from copaw.ports import Json
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[StorableJson])
 
 
 class LoginRequest(BaseModel):

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel
 
+from copaw.app.routers.bodies import StorableJson
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.revisions import tell_revision
 from copaw.app.utils import schedule_agent_reload
 from copaw.ports import Json
 
-router = APIRouter(prefix="/tools", tags=["tools"])
+router = APIRouter(prefix="/tools", tags=["tools"], dependencies=[StorableJson])
 
 
 class ToolInfo(BaseModel):
