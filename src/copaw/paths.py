@@ -23,6 +23,7 @@ class Paths:
     chats_name: str = "chats.json"
     jobs_name: str = "jobs.json"
     heartbeat_name: str = "HEARTBEAT.md"
+    token_usage_name: str = "token_usage.json"
     console_static_dir: Path | None = None
 
     @classmethod
@@ -39,6 +40,7 @@ class Paths:
             chats_name=env.get("COPAW_CHATS_FILE") or "chats.json",
             jobs_name=env.get("COPAW_JOBS_FILE") or "jobs.json",
             heartbeat_name=env.get("COPAW_HEARTBEAT_FILE") or "HEARTBEAT.md",
+            token_usage_name=env.get("COPAW_TOKEN_USAGE_FILE") or "token_usage.json",
             console_static_dir=Path(static).expanduser().absolute() if static else None,
         )
 
@@ -50,6 +52,10 @@ class Paths:
     def settings_file(self) -> Path:
         """What the web console remembers."""
         return self.working_dir / "settings.json"
+
+    @property
+    def token_usage_file(self) -> Path:
+        return self.working_dir / self.token_usage_name
 
     @property
     def log_file(self) -> Path:

@@ -35,6 +35,7 @@ from copaw.app.routers import (
     files,
     heartbeat,
     lifecycle,
+    llm_routing,
     mcp,
     mcp_endpoint,
     messages,
@@ -45,6 +46,7 @@ from copaw.app.routers import (
     responses,
     settings,
     tasks,
+    token_usage,
     tools,
     version,
     workspace,
@@ -63,6 +65,7 @@ AGENT_SCOPED = (
     console,
     cron,
     heartbeat,
+    llm_routing,
     mcp,
     messages,
     chats,
@@ -125,7 +128,10 @@ def _add_routes(application: FastAPI) -> None:
     # Before /agents/{agentId}: its sub-paths are more specific.
     add("/api", lifecycle.agent_router)
     add("/api/agents/{agentId}", *(module.router for module in AGENT_SCOPED))
-    add("/api", *(module.router for module in (agents, auth, models, envs, files, tasks, version, lifecycle)))
+    add(
+        "/api",
+        *(module.router for module in (agents, auth, models, token_usage, envs, files, tasks, version, lifecycle)),
+    )
     add("/api", settings.server_router, not_here.server_router)
     application.include_router(pages.router)
 

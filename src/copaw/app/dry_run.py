@@ -40,7 +40,7 @@ async def dry_run(generations: Generations, slot: AgentSlot, proposed: Json | No
     present = slot.current.snapshot
     if present.digest == wanted.digest:
         return report
-    model_changed = present.model != wanted.model
+    model_changed = present.models != wanted.models
     mcp = _compared("mcp", _mcp(present.profile), _mcp(wanted.profile))
     return {
         **report,

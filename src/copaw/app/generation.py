@@ -31,6 +31,7 @@ from copaw.config.store import ConfigStore
 from copaw.errors import AgentDisabled, ModelNotConfigured
 from copaw.paths import Paths, WorkspacePaths
 from copaw.ports import Tool, ToolContext, Turn, TurnRunner
+from copaw.providers.answer import Usage
 from copaw.providers.files import ModelSlot
 from copaw.providers.limits import LLMLimits
 from copaw.providers.store import ProviderStore
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ROUTING = frozenset({"llm_routing.enabled", "llm_routing.mode", "llm_routing.local", "llm_routing.cloud"})
+
 
 class Generations:
     """Reads snapshots and opens what they describe.
@@ -51,6 +54,7 @@ class Generations:
     :param tool_tasks: makes the calls of tools that are set to run beside the conversation.
     :param further_tools: tools that need more of the server than a context gives; switched off like the others.
     :param set_timezone: sets the user's time zone for everybody.
+    :param record: told of the tokens of each call of an agent.
     :param models: answers the registry; called when the first generation is built, because it loads the engine.
     """
 
@@ -61,6 +65,7 @@ class Generations:
         config: ConfigStore,
         providers: ProviderStore,
         models: Callable[[], ModelRegistry],
+        record: Callable[[str, ModelSlot, Usage], None],
         locks: KeyedLocks,
         push: PushMessages,
         mcp: McpClients,
@@ -73,6 +78,7 @@ class Generations:
         self._config = config
         self._providers = providers
         self._models = models
+        self._record = record
         self._locks = locks
         self._push = push
         self._mcp = mcp
@@ -113,19 +119,23 @@ class Generations:
         )
 
     def snapshot_of(self, draft: AgentSnapshot) -> AgentSnapshot:
-        """``draft`` with the model its profile resolves to, and the digest of it all."""
-        slot = self._providers.resolve(draft.profile.active_model)
-        parts = (config_digest(draft.profile), slot.provider_id, slot.model, str(draft.files.root), *draft.clients)
+        """``draft`` with the models its profile resolves to, and the digest of it all."""
+        profile = draft.profile
+        slots = self._providers.routes(profile.active_model, profile.llm_routing, self._config.root.agents.llm_routing)
+        named = [part for slot in slots for part in (slot.provider_id, slot.model, self._providers.protocol(slot))]
+        parts = (config_digest(profile), *named, str(draft.files.root), *draft.clients)
+        model, *others = [ModelSlotConfig(provider_id=slot.provider_id, model=slot.model) for slot in slots]
         return replace(
             draft,
-            model=ModelSlotConfig(provider_id=slot.provider_id, model=slot.model),
+            model=model,
+            other_models=tuple(others),
             digest=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16],
         )
 
     def changed(self, old: AgentSnapshot, new: AgentSnapshot) -> list[str]:
         """Dotted names of what differs between two snapshots."""
         names = changed_fields(old.profile, new.profile)
-        if old.model != new.model and "active_model" not in names:
+        if old.models != new.models and not {"active_model", *_ROUTING} & {*names}:
             names.append("active_model")
         if old.clients != new.clients and not any(name.split(".")[0] == "mcp" for name in names):
             names.append("mcp")
@@ -163,13 +173,14 @@ class Generations:
         await asyncio.to_thread(load_engine)
         from copaw.agents.factory import AgentFactory
 
-        slot = ModelSlot(snapshot.model.provider_id, snapshot.model.model)
+        slots = [ModelSlot(slot.provider_id, slot.model) for slot in snapshot.models]
         running = snapshot.profile.running
         limits = LLMLimits.from_running(running.model_dump(), os.environ)
         context = ContextSettings.from_running(running, os.environ)
         for setting in ineffective(running):
             logger.warning("agent %s: %s has no effect: %s", snapshot.agent_id, setting.field, setting.why)
-        factory = AgentFactory(snapshot, partial(self._models().chat_model, slot, limits), tools, context)
+        bind = partial(self._models().routed_model, slots, limits, partial(self._record, snapshot.agent_id))
+        factory = AgentFactory(snapshot, bind, tools, context)
         try:
             await factory.bound()
         except ModelNotConfigured as error:

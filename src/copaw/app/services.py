@@ -37,7 +37,9 @@ from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.request import AgentRequest
 from copaw.app.runner.task_tracker import Run
+from copaw.app.token_usage import TokenUsageBook
 from copaw.app.tool_admin import ToolAdmin
+from copaw.app.usage_report import usage_report
 from copaw.config.envs import EnvFile
 from copaw.config.secrets import SecretFiles
 from copaw.config.store import ConfigStore
@@ -45,6 +47,7 @@ from copaw.paths import Paths
 from copaw.providers.store import ProviderStore
 from copaw.security.settings import AuthSettings
 from copaw.tools.agent_tasks import agent_tools
+from copaw.tools.get_token_usage import usage_tool
 
 if TYPE_CHECKING:
     from copaw.providers.registry import ModelRegistry
@@ -89,12 +92,14 @@ class Services:
         self.envs = EnvFile(paths.secret_dir)
         self.mcp = McpClients(self.envs)
         self.delegation = Delegation(lambda: self.tasks, self._task_timeout_s)
-        further = agent_tools(self.delegation)
+        self.token_usage = TokenUsageBook(paths.token_usage_file)
+        further = (*agent_tools(self.delegation), usage_tool(partial(usage_report, self.token_usage)))
         self.generations = Generations(
             paths=paths,
             config=config,
             providers=providers,
             models=self.models,
+            record=self.token_usage.record,
             locks=self.locks,
             push=self.push,
             mcp=self.mcp,
@@ -222,6 +227,7 @@ class Services:
         await self.mcp.aclose()
         await self.generations.aclose()
         await self.registry.aclose()
+        await self.token_usage.aclose()
 
 
 @asynccontextmanager

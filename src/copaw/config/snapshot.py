@@ -16,6 +16,7 @@ class AgentSnapshot:
     :param clients: what names its MCP clients, with their variables filled in.
     :param digest: of everything a generation is built from; run-time state is not part of it.
     :param model: the model slot already resolved (the agent's own, else the global one, else the demo model).
+    :param other_models: those that answer when it cannot, in this order.
     """
 
     agent_id: str
@@ -25,6 +26,12 @@ class AgentSnapshot:
     model: ModelSlotConfig
     digest: str
     clients: tuple[str, ...] = ()
+    other_models: tuple[ModelSlotConfig, ...] = ()
+
+    @property
+    def models(self) -> tuple[ModelSlotConfig, ...]:
+        """Every model it uses, the preferred one first."""
+        return (self.model, *self.other_models)
 
     @property
     def reload_grace_s(self) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,25 @@ class ModelRegistry:
         self._usable(slot)  # complain before the client is loaded
         await asyncio.to_thread(load_client)
         return self._provider_model(slot, limits, record)
+
+    async def routed_model(
+        self, slots: Sequence[ModelSlot], limits: LLMLimits, record: Recorder = _nobody
+    ) -> BoundModel:
+        """The first of ``slots``, with the others to answer in its place; see :class:`RoutedModel`.
+
+        One that has others behind it is asked once, so that these need not wait for its retries.
+
+        :raises ModelNotConfigured: none of them can be called; the message is about the last.
+        """
+        if len(slots) == 1:
+            return await self.chat_model(slots[0], limits, record)
+        once = replace(limits, retry_enabled=False)
+        binds = [partial(self.chat_model, slot, once, record) for slot in slots[:-1]]
+        binds.append(partial(self.chat_model, slots[-1], limits, record))
+        await _any_of(binds)
+        from copaw.providers.routing import RoutedModel, Unformatted
+
+        return BoundModel(slots[0], RoutedModel(slots, binds), Unformatted())
 
     def statistics(self) -> dict[str, int]:
         """Calls under way by provider id."""
@@ -129,6 +148,17 @@ class ModelRegistry:
                 f"Provider '{info.id}' has no API key yet. Set one with `copaw models config-key {info.id}`."
             )
         return info
+
+
+async def _any_of(binds: Sequence[Callable[[], Awaitable[BoundModel]]]) -> None:
+    for place, bind in enumerate(binds):
+        try:
+            await bind()
+        except ModelNotConfigured:
+            if place == len(binds) - 1:
+                raise
+        else:
+            return
 
 
 def load_client() -> None:

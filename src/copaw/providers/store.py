@@ -36,6 +36,22 @@ class SlotLike(Protocol):
     def model(self) -> str: ...
 
 
+class RoutingLike(Protocol):
+    """Whether and how to choose between a local and a cloud model; a slot may be empty."""
+
+    @property
+    def enabled(self) -> bool: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def local(self) -> SlotLike: ...
+
+    @property
+    def cloud(self) -> SlotLike | None: ...
+
+
 class ProviderStore:
     """The provider settings: one snapshot in memory, changes written before they count.
 
@@ -282,6 +298,26 @@ class ProviderStore:
             raise self._now.broken[ACTIVE_FILE]
         return self._now.active or ModelSlot(DEMO_PROVIDER_ID, DEMO_MODEL_ID)
 
+    def protocol(self, slot: ModelSlot) -> str:
+        """What the provider of a model speaks; empty if there is no such provider."""
+        info = self._now.providers.get(slot.provider_id)
+        return info.chat_model if info is not None else ""
+
+    def routes(self, agent_slot: SlotLike | None, *routings: RoutingLike) -> tuple[ModelSlot, ...]:
+        """The models an agent uses: one, or the preferred one and that which answers when it cannot.
+
+        :param routings: the first that is enabled counts.
+        :raises ConfigFileError: as :meth:`resolve`.
+        """
+        chosen = self.resolve(agent_slot)
+        routing = next((routing for routing in routings if routing.enabled), None)
+        if routing is None:
+            return (chosen,)
+        cloud = _complete(routing.cloud) or chosen
+        local = _complete(routing.local) or cloud
+        order = (local, cloud) if routing.mode == "local_first" else (cloud, local)
+        return tuple(dict.fromkeys(order))
+
     def _change_model(self, info: ProviderInfo, model_id: str, **update: Any) -> ProviderInfo:
         def changed(models: Iterable[ModelInfo]) -> list[ModelInfo]:
             return [m.model_copy(update=update) if m.id == model_id else m for m in models]
@@ -297,6 +333,10 @@ class ProviderStore:
             providers = {**self._now.providers, changed.id: changed}
             self._now = Snapshot(providers, self._now.active, self._now.broken)
         return changed
+
+
+def _complete(slot: SlotLike | None) -> ModelSlot | None:
+    return ModelSlot(slot.provider_id, slot.model) if slot and slot.provider_id and slot.model else None
 
 
 def _changes(info: ProviderInfo, api_key: str | None, base_url: str | None, chat_model: str | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ BUILTIN: tuple[FunctionTool[Any], ...] = (
     set_user_timezone.TOOL,
 )
 
-UNAVAILABLE: tuple[str, ...] = ("browser_use", "desktop_screenshot", "view_video", "get_token_usage")
+UNAVAILABLE: tuple[str, ...] = ("browser_use", "desktop_screenshot", "view_video")
 """Tools that a configuration may name and that this version does not have."""
 
 

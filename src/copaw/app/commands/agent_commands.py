@@ -50,9 +50,12 @@ class AgentCommands:
         return await self._choose(call, choice[1], choice[2])
 
     def _used(self, agent_id: str) -> str:
-        own = self._config.agent(agent_id).active_model
-        used = self._providers.resolve(own)
-        if own is not None and own.provider_id and own.model:
+        profile = self._config.agent(agent_id)
+        own = profile.active_model
+        used, *others = self._providers.routes(own, profile.llm_routing, self._config.root.agents.llm_routing)
+        if others:
+            whose = f"by llm_routing; {others[0].provider_id}:{others[0].model} when it cannot answer"
+        elif own is not None and own.provider_id and own.model:
             whose = "chosen for this agent"
         elif self._providers.active() is not None:
             whose = "chosen for all agents"
