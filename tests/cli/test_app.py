@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -137,8 +138,22 @@ def test_with_reload_a_changed_source_starts_it_anew_on_the_same_port(
     monkeypatch.chdir(tmp_path)
     process = start("--port", "0", "--reload")
     url = _listening(process)
-    (tmp_path / "tiny.py").write_text(f"{TINY}\n# changed\n")
-    assert _listening(process) == url
+    seen = threading.Event()
+
+    def change() -> None:
+        # Again if need be: the watcher may begin to look only after the server has said that it listens.
+        for number in range(10):
+            (tmp_path / "tiny.py").write_text(f"{TINY}\n# change {number}\n")
+            if seen.wait(3):
+                return
+
+    changing = threading.Thread(target=change, name="change")
+    changing.start()
+    try:
+        assert _listening(process) == url
+    finally:
+        seen.set()
+        changing.join()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0

@@ -56,3 +56,13 @@ def test_create_from_a_broken_file_says_so(run, tmp_path: Path) -> None:
 def test_an_unknown_chat_is_a_failure(ask, server) -> None:
     server.on("GET", "/api/chats/x", {"detail": "Chat not found: x"}, status=404)
     assert ask("chats", "get", "x").stderr == "Error: Chat not found: x\n"
+
+
+def test_options_beside_a_file_are_told_to_have_no_effect(ask, server, tmp_path: Path) -> None:
+    server.on("POST", "/api/chats", SPEC)
+    file = tmp_path / "chat.json"
+    file.write_text(json.dumps(SPEC))
+    result = ask("chats", "create", "-f", str(file), "--name", "Other", "--agent-id", "a")
+    assert result.stderr == "Note: without effect because of --file: --name.\n"
+    assert server.seen[0].body == SPEC
+    assert ask("chats", "create", "-f", str(file)).stderr == ""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from copaw.cli.context import Root
-from copaw.cli.output import print_json
+from copaw.cli.output import note_without_effect, print_json
 from copaw.errors import BadInput
 from copaw.ports import Json
 
@@ -67,6 +67,7 @@ def create(
 ) -> None:
     """Make a chat, from a file or from options."""
     if file_:
+        note_without_effect("--file", "file_", "base_url", "agent_id")
         spec = _read_spec(Path(file_))
     else:
         given = {"--session-id": session_id, "--user-id": user_id}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from copaw.cli.context import Root
-from copaw.cli.output import print_json
+from copaw.cli.output import note_without_effect, print_json
 from copaw.errors import BadInput
 from copaw.ports import Json
 
@@ -96,6 +96,7 @@ def create(root: Root, /, file_: str | None, base_url: str | None, agent_id: str
     """Make a job, from a file or from options."""
     client = _client(root, base_url, agent_id)
     if file_:
+        note_without_effect("--file", "file_", "base_url", "agent_id")
         print_json(client.create(_read_spec(Path(file_))))
         return
     needed = ("task_type", "name", "cron", "channel", "target_user", "target_session", "text")

@@ -6,11 +6,29 @@ import json
 import sys
 
 import click
+import click.core
 
 
 def print_json(document: object) -> None:
     """Indented JSON on stdout, non-ASCII characters as they are."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def note_without_effect(because: str, *used: str) -> None:
+    """Say on stderr which options of the present command were typed for nothing.
+
+    :param because: the option that makes them so.
+    :param used: names of the parameters that count all the same.
+    """
+    context = click.get_current_context()
+    typed = [
+        max(param.opts, key=len)
+        for param in context.command.params
+        if param.name not in (None, *used)
+        and context.get_parameter_source(str(param.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        click.echo(f"Note: without effect because of {because}: {', '.join(typed)}.", err=True)
 
 
 def on_terminal() -> bool:
