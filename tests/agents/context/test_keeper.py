@@ -140,6 +140,7 @@ async def test_older_messages_become_a_summary_and_the_newest_stay() -> None:
     assert talk.summary.splitlines() == [
         "[Notes on the earlier part of this conversation; its messages are kept in dialog/u_s]",
         "the notes",
+        "[End of the notes; the conversation goes on]",
     ]
     assert [msg.id for msg in talk.records.messages] == [msg.id for msg in said[:-3]]
     assert "| user: 0 xx" in talk.model.asked[0]
@@ -179,8 +180,8 @@ async def test_the_next_summary_is_made_from_the_one_before() -> None:
     before = len(talk.model.asked)
     await talk.fit()
     assert "Notes so far:\nthe notes\n" in talk.model.asked[before]
-    assert talk.summary.splitlines()[1:] == ["newer notes"]
-    assert [summary.splitlines()[-1:] for summary in talk.records.summaries] == [[], ["the notes"]]
+    assert talk.summary.splitlines()[1:-1] == ["newer notes"]
+    assert [summary.splitlines()[1:-1] for summary in talk.records.summaries] == [[], ["the notes"]]
 
 
 async def test_a_summary_of_another_program_is_taken_as_it_is() -> None:

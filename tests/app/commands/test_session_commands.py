@@ -94,7 +94,7 @@ async def test_compacting_is_followed_by_a_turn_that_has_the_summary(talk):
     assert "dialog/u_s/" in answer
     memory = talk.memory()
     assert memory["content"] == []
-    assert memory["_compressed_summary"].splitlines()[1:] == ["the notes on everything"]
+    assert memory["_compressed_summary"].splitlines()[1:-1] == ["the notes on everything"]
     await talk.say("say two")
     assert talk.said() == ["say two", "two"]
     assert talk.memory()["_compressed_summary"] == memory["_compressed_summary"]
@@ -127,7 +127,7 @@ async def test_a_compaction_ends_on_its_own_generation_over_a_reload(talk):
     assert report.outcome == "swapped"
     assert not run.status.terminal
     assert (await run.wait_end())["status"] == "completed"
-    assert talk.memory()["_compressed_summary"].endswith("these are the notes that take a while to write")
+    assert "\nthese are the notes that take a while to write\n" in talk.memory()["_compressed_summary"]
     assert (run.generation, talk.generation) == (1, 2)
 
 

@@ -159,7 +159,7 @@ async def test_a_cancellation_during_a_compaction_loses_nothing(hanging: Agent, 
     assert (await hanging.say("6 on"))["status"] == "completed"
     said, summary = await written(hanging)
     assert said[-2:] == ["6", "ok"]
-    assert summary.endswith("\nnoted")
+    assert "\nnoted\n" in summary
 
 
 async def test_a_turn_on_a_newer_generation_waits_for_a_compaction(hanging: Agent, asked: asyncio.Event) -> None:
@@ -181,7 +181,7 @@ async def test_a_turn_on_a_newer_generation_waits_for_a_compaction(hanging: Agen
     assert (await first)["status"] == (await second)["status"] == "completed"
     said, summary = await written(hanging)
     assert said[-4:] == ["5", "ok", "6", "ok"]
-    assert summary.endswith("\nnoted")
+    assert "\nnoted\n" in summary
 
 
 async def test_a_model_that_fails_at_the_notes_does_not_end_the_turn(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from copaw.ports import Json
 from copaw.providers.chat_model import ChatModel
 
 _HEADING = "[Notes on the earlier part of this conversation"
+_END = "\n[End of the notes; the conversation goes on]"
+"""What follows is often sent as one message with the notes."""
 
 _SYSTEM = """\
 You keep the notes of an assistant whose conversation has grown too long to be shown to it in full. What is below the \
@@ -35,12 +37,12 @@ def with_heading(notes: str, where: str) -> str:
 
     :param where: where the messages themselves are kept.
     """
-    return f"{_HEADING}; its messages are kept in {where}]\n{notes}"
+    return f"{_HEADING}; its messages are kept in {where}]\n{notes}{_END}"
 
 
 def without_heading(summary: str) -> str:
     """What :func:`with_heading` was given; the summary of another program as it is."""
-    return summary.partition("\n")[2] if summary.startswith(_HEADING) else summary
+    return summary.partition("\n")[2].removesuffix(_END) if summary.startswith(_HEADING) else summary
 
 
 class Summariser:
