@@ -20,7 +20,7 @@ from copaw.app.background.sql_store import SqlTaskStore, open_sql_store
 from copaw.paths import Paths
 
 FINISHED = 10_000
-_LOOKS = 60
+_LOOKS = 100
 _WARM_UP = 400
 
 
@@ -30,12 +30,22 @@ async def run(bench: Bench) -> None:
     with ExitStack() as stack:
         target = await bench.start(SUBJECT, stack, directory)
         for name, path in (await _paths(target)).items():
-            bench.add(f"history.{name}", target, percentile(await _looks(target, path), 99))
+            bench.add(f"history.{name}", target, percentile(await _looks(target, path), 95))
         assert target.pid is not None
         await tasks_in_parallel(target, _WARM_UP)
-        before = memory_mb(target.pid)
-        await tasks_in_parallel(target, 200 if bench.scale is QUICK else 1000)
-        bench.add("history.growth", target, memory_mb(target.pid) - before)
+        bench.add("history.growth", target, await _growth(target, target.pid, 10 if bench.scale is QUICK else 20))
+
+
+async def _growth(target: Target, pid: int, batches: int) -> float:
+    """By how much the lowest memory of the second half of so many batches of 100 is above that of the first.
+
+    The highest says when the garbage was last collected.
+    """
+    samples = []
+    for _ in range(batches):
+        await tasks_in_parallel(target, 100)
+        samples.append(memory_mb(pid))
+    return min(samples[batches // 2 :]) - min(samples[: batches // 2])
 
 
 async def _paths(target: Target) -> dict[str, str]:
