@@ -125,7 +125,7 @@ async def test_ag_ui_streams(patient: RunningServer, agent: str) -> None:
 async def test_a_response_to_what_is_no_message_fails_and_says_so(
     patient: RunningServer, agent: str, stream: bool
 ) -> None:
-    body = {"input": [{"type": "reasoning", "summary": []}], "stream": stream}
+    body = {"input": [{"type": "item_reference", "id": "x"}], "stream": stream}
     answer = await patient.http.post(f"/api/agents/{agent}/agent/compatible-mode/v1/responses", json=body)
     assert '"failed"' in answer.text, answer.text
     if stream:

@@ -37,12 +37,11 @@ async def test_every_operation_that_takes_json_refuses_what_cannot_be_answered_a
                 assert "surrogate" in response.text, (method, path, response.text)
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"input": []}, {"input": "", "stream": True}, {"input": None, "background": True}]
-)
-async def test_a_response_to_nothing_is_refused_by_name(server, body):
+@pytest.mark.parametrize("given", [None, [], "", 5, True, {"role": "user", "content": "x"}, ["x"], [{}, None]])
+async def test_a_response_to_no_messages_is_refused_by_name(server, given):
     path = "/agent/compatible-mode/v1/responses"
-    assert (await server.error("POST", path, body, status=422))["field"] == "input"
+    for body in ({"input": given}, {"input": given, "stream": True}):
+        assert (await server.error("POST", path, body, status=422))["field"] == "input"
 
 
 async def test_a_body_that_is_no_json_is_refused(server):

@@ -42,12 +42,17 @@ async def create_response(
     if not isinstance(body, dict):
         raise BadInput("The body must be a JSON object with an 'input'.", field="body")
     background, stream = _flag(body, "background"), _flag(body, "stream")
-    if not body.get("input"):
+    given = body.get("input")
+    if not given or not (isinstance(given, str) or (isinstance(given, list) and _are_objects(given))):
         raise BadInput("Field 'input': must be text or a list of messages.", field="input")
     if not background:
         return Handover(request, agent_id, RESPONSES_PATH, body=body, unwrap=not stream)
     record = await _submit(body, agent_id, services, idempotency_key)
     return _events(services, record.id, -1) if stream else JSONResponse(response_json(record))
+
+
+def _are_objects(items: list[Any]) -> bool:
+    return all(isinstance(item, dict) for item in items)
 
 
 def _flag(body: Json, name: str) -> bool:
