@@ -251,6 +251,12 @@ async def test_the_keys_and_variables_are_there_and_not_told(old: OldHome) -> No
     assert SECRET not in old.server.log
 
 
+async def test_the_doctor_finds_nothing_broken_but_what_this_test_wrote_for_everybody(old: OldHome) -> None:
+    findings = json.loads((await old.server.cli("doctor", "--json")).stdout)["findings"]
+    broken = [one for one in findings if one["level"] == "error"]
+    assert [one["check"] for one in broken] == ["permissions"], broken
+
+
 async def test_a_chat_goes_on_and_nothing_else_of_the_home_changes(old: OldHome) -> None:
     """The last of this module: it ends the server."""
     who = {"session_id": CHAT["session_id"], "user_id": CHAT["user_id"], "channel": CHAT["channel"]}
