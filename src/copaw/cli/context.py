@@ -36,14 +36,23 @@ class Root:
         """A client for the running server, or ``None`` if none answers and ``--host`` and ``--port`` name none.
 
         :raises NoServer: they name one, and it does not answer.
+        :raises CopawError: something else than a copaw server answers there, or a server that is not well.
         """
-        from copaw.cli.transport import NoServer
+        from copaw.cli.home_lock import server_runs
+        from copaw.cli.transport import NoServer, ServerRefused, ServerSilent
+        from copaw.paths import Paths
 
         client = self.client(agent_id=agent_id)
+        named = bool(self.host or self.port)
         try:
             client.http.call("GET", "/healthz")
         except NoServer:
-            if self.host or self.port:
+            if named:
+                raise
+            return None
+        except (ServerRefused, ServerSilent):
+            # Another program may have the port where a server is looked for.
+            if named or server_runs(Paths.from_environment()):
                 raise
             return None
         return client

@@ -53,7 +53,7 @@ def doctor(root: Root, as_json: bool, fix: bool, timeout: int) -> None:
 def _subject(root: Root, timeout_s: float) -> Subject:
     from copaw.cli.doctor.finding import Subject
     from copaw.cli.home_lock import server_runs
-    from copaw.cli.transport import NoServer, ServerSilent
+    from copaw.cli.transport import NoServer, ServerRefused, ServerSilent
     from copaw.paths import Paths
 
     paths = Paths.from_environment()
@@ -62,7 +62,7 @@ def _subject(root: Root, timeout_s: float) -> Subject:
     held = server_runs(paths)
     try:
         client.http.call("GET", "/healthz")
-    except (NoServer, ServerSilent):
+    except (NoServer, ServerRefused, ServerSilent):
         return Subject(paths, os.environ, None, address, held, timeout_s)
     return Subject(paths, os.environ, client, address, held, timeout_s)
 
