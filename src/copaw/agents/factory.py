@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -70,6 +69,10 @@ class AgentFactory:
         """See :meth:`ToolSource.origin`."""
         return self._source.origin(name)
 
+    def read_prompt(self) -> None:
+        """Read the prompt files that have changed. Blocking. At the begin of each turn."""
+        self._prompt.read()
+
     def _look_at_tools(self) -> None:
         offered = self._source()
         if offered is not self._offered:
@@ -107,12 +110,11 @@ class AgentFactory:
         save: Callable[[], Awaitable[None]],
         end_reason: Callable[[], str | None],
     ) -> CopawAgent:
-        """An agent for one turn on ``memory``.
+        """An agent for one turn on ``memory``, with the prompt that was read last.
 
         :raises ModelNotConfigured: this generation has no usable model; the message says what to do.
         """
         bound = await self.bound()
-        prompt = await asyncio.to_thread(self._prompt.read)
         self._look_at_tools()
         where = environment_section(
             agent_id=context.agent_id,
@@ -123,7 +125,7 @@ class AgentFactory:
         )
         return CopawAgent(
             name=self._snapshot.profile.name,
-            sys_prompt=f"{prompt}\n\n{where}",
+            sys_prompt=f"{self._prompt.text}\n\n{where}",
             model=bound.model,
             formatter=bound.formatter,
             memory=memory,

@@ -21,11 +21,14 @@ class PromptFiles:
         self._root = root
         self._names = names
         self._cache: dict[str, tuple[tuple[int, int], str]] = {}
+        self.text = _FALLBACK
+        """What :meth:`read` found last."""
 
     def read(self) -> str:
         """The files' text, one section each. A missing or empty file is skipped. Blocking."""
         sections = [text for name in self._names if (text := self._section(name))]
-        return "\n\n".join(sections) or _FALLBACK
+        self.text = "\n\n".join(sections) or _FALLBACK
+        return self.text
 
     def _section(self, name: str) -> str:
         path = self._root / name

@@ -115,7 +115,9 @@ class AgentTurnRunner:
             yield await self._loaded(turn, path)
 
     async def _loaded(self, turn: Turn, path: Path) -> SessionState:
+        # All that a turn reads, in one go to a thread.
         def load() -> SessionState:
+            self._factory.read_prompt()
             self._kept.sweep()
             return self._sessions.load(path)
 
