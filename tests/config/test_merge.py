@@ -51,4 +51,6 @@ def test_the_caller_s_object_is_not_touched() -> None:
 def test_numbers_and_truth_values_differ() -> None:
     assert not same_json({"a": 1}, {"a": True})
     assert not same_json([1], [1.0])
+    assert not same_json({"a": [{"b": 0.0}]}, {"a": [{"b": -0.0}]})
+    assert same_json({"a": [{"b": 1.5}]}, {"a": [{"b": 1.5}]})
     assert same_json({"a": 1, "b": 2}, {"b": 2, "a": 1})

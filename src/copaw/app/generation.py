@@ -86,6 +86,7 @@ class Generations:
         self._set_timezone = set_timezone
         self._tool_tasks = tool_tasks
         self._further_tools = further_tools
+        self._engine_loaded = False
         self._workspaces = WorkspaceLocks()
 
     async def aclose(self) -> None:
@@ -169,8 +170,10 @@ class Generations:
             )
 
     async def _factory(self, snapshot: AgentSnapshot, tools: AgentTools) -> AgentFactory:
-        # It takes its time to import; the loop goes on answering meanwhile.
-        await asyncio.to_thread(load_engine)
+        if not self._engine_loaded:
+            # It takes its time to import; the loop goes on answering meanwhile.
+            await asyncio.to_thread(load_engine)
+            self._engine_loaded = True
         from copaw.agents.factory import AgentFactory
 
         slots = [ModelSlot(slot.provider_id, slot.model) for slot in snapshot.models]

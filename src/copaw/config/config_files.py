@@ -19,6 +19,7 @@ from copaw.config.merge import same_json
 from copaw.config.models.agent import AgentProfileConfig
 from copaw.config.models.base import ConfigModel
 from copaw.config.models.root import AgentProfileRef, RootConfig
+from copaw.config.shared_parts import SharedParts
 from copaw.errors import AgentNotFound, ConfigFileError, Conflict
 from copaw.paths import Paths, WorkspacePaths
 
@@ -38,6 +39,7 @@ class ConfigFiles:
         self._agents: dict[str, AgentFile] = {}
         self._refs: dict[str, AgentProfileRef] = {}
         self._paths = paths
+        self._parts = SharedParts()
         self._tell = tell
 
     def agent(self, agent_id: str) -> AgentFile:
@@ -163,7 +165,7 @@ class ConfigFiles:
         return known is None or known.path != WorkspacePaths(self.directory(agent_id, ref)).agent_file
 
     async def _open(self, agent_id: str, ref: AgentProfileRef) -> AgentFile:
-        file = ConfigFile(WorkspacePaths(self.directory(agent_id, ref)).agent_file, AgentProfileConfig)
+        file = ConfigFile(WorkspacePaths(self.directory(agent_id, ref)).agent_file, AgentProfileConfig, self._parts)
         with suppress(ConfigFileError):  # kept as the file's problem; the other agents must not suffer
             file.adopt(await file.fetch())
         return file

@@ -15,6 +15,7 @@ from copaw.aiokits.files import decode_json, encode_json, write_atomic
 from copaw.config.merge import merge_changes, same_json
 from copaw.config.models.base import ConfigModel
 from copaw.config.problems import file_error, input_error, shown
+from copaw.config.shared_parts import SharedParts
 from copaw.errors import BadInput, ConfigFileError
 from copaw.ports import Json
 
@@ -37,14 +38,18 @@ class Snapshot(Generic[M]):
 
 
 class ConfigFile(Generic[M]):
-    """A JSON file with a model. The caller holds ``lock`` around fetching, writing and adopting."""
+    """A JSON file with a model. The caller holds ``lock`` around fetching, writing and adopting.
 
-    def __init__(self, path: Path, model_type: type[M]) -> None:
+    :param parts: what other files have in force; its own alone if omitted.
+    """
+
+    def __init__(self, path: Path, model_type: type[M], parts: SharedParts | None = None) -> None:
         self.path = path
         self.lock = asyncio.Lock()
         self.snapshot: Snapshot[M] | None = None
         self.problem: ConfigFileError | None = None
         self._model_type = model_type
+        self._parts = parts or SharedParts()
 
     async def fetch(self) -> Snapshot[M]:
         """Read and check what is on disk, without putting it in force.
@@ -68,6 +73,7 @@ class ConfigFile(Generic[M]):
     def adopt(self, snapshot: Snapshot[M]) -> bool:
         """Put ``snapshot`` in force; ``True`` if it says something else than before."""
         changed = not self.means_the_same(snapshot)
+        self._parts.share(snapshot.model)
         self.snapshot, self.problem = snapshot, None
         return changed
 

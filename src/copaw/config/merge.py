@@ -44,13 +44,13 @@ def same_json(left: Any, right: Any) -> bool:
 def _same_kinds(left: Any, right: Any) -> bool:
     """For values that are equal to Python."""
     kind = type(left)
-    if kind is not type(right) or kind is float:
+    if kind is not type(right):
         return canonical(left) == canonical(right)
     if kind is dict:
         return all(value is right[key] or _same_kinds(value, right[key]) for key, value in left.items())
     if kind is list:
         return all(map(_same_kinds, left, right))
-    return True
+    return kind is not float or repr(left) == repr(right)  # 0.0 is not -0.0
 
 
 def canonical(value: Any) -> str:
