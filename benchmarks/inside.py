@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from benchmarks.processes import memory_mb
 from benchmarks.results import percentile
 from copaw.aiokits.lease import Lease, LeaseSet
@@ -156,13 +158,18 @@ async def draining(lab: Lab) -> None:
 
 
 async def growth(lab: Lab) -> None:
-    """Memory after a thousand reloads."""
+    """Memory, open files, threads and tasks after a thousand reloads."""
     if not lab.size.many_reloads:
         return
-    before = _memory_mb()
+    process = psutil.Process()
+    before, files, threads = _memory_mb(), process.num_fds(), process.num_threads()
+    tasks = len(asyncio.all_tasks())
     for _ in range(lab.size.many_reloads):
         await lab.reload()
     lab.samples["reloads.growth"].append(_memory_mb() - before)
+    lab.samples["reloads.files"].append(process.num_fds() - files)
+    lab.samples["reloads.threads"].append(process.num_threads() - threads)
+    lab.samples["reloads.tasks"].append(len(asyncio.all_tasks()) - tasks)
 
 
 def _memory_mb() -> float:
