@@ -92,8 +92,14 @@ class TestOverTheServer:
         assert "COPAW_WORKING_DIR" in result.stderr
         assert not home.exists()
 
-    def test_remove_forgets_it_in_every_running_agent(self, ask, served, made: Path) -> None:
+    def test_remove_forgets_it_in_every_agent_that_is_not_disabled(self, ask, served, made: Path) -> None:
         served.on("DELETE", "/api/config/channels/mine", {"deleted": True})
+        sections = served.routes["GET", "/api/config/channels"]
+        served.routes["GET", "/api/config/channels"] = lambda request: (
+            (403, {"detail": "Agent 'off' is disabled."})
+            if request.headers.get("x-agent-id") == "off"
+            else sections(request)
+        )
         (made / "custom_channels").mkdir()
         (made / "custom_channels" / "mine.py").write_text(SOURCE)
         lock = lock_working_dir(made)
@@ -103,6 +109,7 @@ class TestOverTheServer:
             lock.release()
         assert result.exit_code == 0, result.output
         assert [r.headers["x-agent-id"] for r in served.seen if r.method == "DELETE"] == ["default"]
+        assert result.stderr == "Left as it is: agent off: Agent 'off' is disabled.\n"
         assert not (made / "custom_channels" / "mine.py").exists()
 
 

@@ -100,7 +100,7 @@ class ServerChannels:
         return answer
 
     def agent_ids(self) -> list[str]:
-        return [agent["id"] for agent in self._client.agents()["agents"] if agent.get("enabled", True)]
+        return [agent["id"] for agent in self._client.agents()["agents"]]
 
     def of(self, agent_id: str) -> ServerChannels:
         return ServerChannels(self._root, self._root.client(agent_id=agent_id), agent_id)

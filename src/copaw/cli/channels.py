@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +149,7 @@ def add(root: Root, key: str, from_path: str | None, from_url: str | None, confi
 @click.option("--keep-config/--no-keep-config", default=False, show_default=True, help="Keep its settings.")
 @click.pass_obj
 def remove(root: Root, key: str, keep_config: bool) -> None:
-    """Remove a custom channel, and its settings from every agent."""
+    """Remove a custom channel, and its settings from every agent that is not disabled."""
     from copaw.cli import channel_files
     from copaw.cli.channel_settings import open_settings
     from copaw.errors import NotFound
@@ -170,9 +171,8 @@ def remove(root: Root, key: str, keep_config: bool) -> None:
 def _forget(settings: ChannelSettings, key: str) -> list[str]:
     """Remove its settings; the agents that had some. Those of a channel that copaw knows are only switched off."""
     changed = []
-    for agent_id in settings.agent_ids():
-        agent = settings.of(agent_id)
-        section = agent.sections().get(key)
+    for agent_id, agent, sections in _agents(settings):
+        section = sections.get(key)
         if section is None or (section.get("isBuiltin") and not section.get("enabled")):
             continue
         if section.get("isBuiltin"):
@@ -185,10 +185,23 @@ def _forget(settings: ChannelSettings, key: str) -> list[str]:
 
 
 def _reload_those_with(settings: ChannelSettings, key: str) -> None:
+    for _, agent, sections in _agents(settings):
+        if sections.get(key, {}).get("enabled"):
+            agent.reload()
+
+
+def _agents(settings: ChannelSettings) -> Iterator[tuple[str, ChannelSettings, dict[str, Json]]]:
+    """Every agent with its channel sections. One whose settings cannot be read is told and left out."""
+    from copaw.errors import CopawError
+
     for agent_id in settings.agent_ids():
         agent = settings.of(agent_id)
-        if agent.sections().get(key, {}).get("enabled"):
-            agent.reload()
+        try:
+            sections = agent.sections()
+        except CopawError as error:
+            click.echo(f"Left as it is: agent {agent_id}: {error.message}", err=True)
+            continue
+        yield agent_id, agent, sections
 
 
 def _install(key: str, from_path: str | None, from_url: str | None) -> None:

@@ -50,6 +50,15 @@ def test_a_version_before_its_release_fits() -> None:
     assert environment._problem(Requirement("click>=1")) == ""
 
 
+def test_variables_that_nothing_reads_are_named(subject: Subject, bad) -> None:
+    known = {"COPAW_WORKING_DIR": "x", "COPAW_DATABASE_URL": "", "PATH": "x"}
+    assert bad(environment.check_variables(replace(subject, environ=known))) == []
+    assert bad(environment.check_variables(replace(subject, environ={}))) == []
+    misspelt = {**known, "COPAW_SHUTDOWN_GRACE": "1", "COPAW_MEMORY_OF_AN_ELEPHANT": "1"}
+    (finding,) = environment.check_variables(replace(subject, environ=misspelt))
+    assert finding.mend == "unset COPAW_MEMORY_OF_AN_ELEPHANT COPAW_SHUTDOWN_GRACE"
+
+
 def test_root_is_told_except_in_a_container(subject: Subject, bad, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.delenv("COPAW_RUNNING_IN_CONTAINER", raising=False)

@@ -27,6 +27,7 @@ CHECKS: Sequence[Check] = (
     environment.check_user,
     environment.check_libraries,
     environment.check_extras,
+    environment.check_variables,
     home.check_config,
     home.check_agents,
     home.check_records,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
+import copaw
 from copaw import __version__
 from copaw.cli.doctor.finding import Finding, Level, Subject
 from copaw.cli.installation import NAME, installation, typed
 
 CHECK = "environment"
+_VARIABLE = re.compile(r"\bCOPAW_[A-Z_]*[A-Z]\b")
 OLDEST, FIRST_UNKNOWN = (3, 11), (3, 14)
 
 
@@ -54,6 +58,20 @@ def check_extras(subject: Subject) -> Iterator[Finding]:
         elif extra == "postgres" and subject.environ.get("COPAW_DATABASE_URL", "").startswith("postgres"):
             what = f"COPAW_DATABASE_URL needs the extra 'postgres': {'; '.join(missing)}."
             yield Finding(CHECK, Level.ERROR, what, f"{sys.executable} -m pip install 'copaw[postgres]'")
+
+
+def check_variables(subject: Subject) -> Iterator[Finding]:
+    """No variable is set in vain: misspelt, or of another version."""
+    given = {name for name in subject.environ if name.startswith("COPAW_")}
+    if without_effect := sorted(given - known_variables()) if given else []:
+        what = f"Set, but unknown to this version: {', '.join(without_effect)}."
+        yield Finding(CHECK, Level.WARN, what, f"unset {' '.join(without_effect)}")
+
+
+def known_variables() -> set[str]:
+    """Every ``COPAW_`` variable that is named in the sources: a list of them would miss the next one."""
+    sources = Path(copaw.__file__).parent.rglob("*.py")
+    return {name for source in sources for name in _VARIABLE.findall(source.read_text("utf-8"))}
 
 
 def _extras() -> list[str]:
