@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from copaw.app.runner.session import SessionFiles
+from copaw.app.runner.session import SessionFiles, SessionState
 
 HALF = rb'{"agent": {"memory": {"content": [[{"name": "user", "role": "user", "content": "\ud83d!"}, []]]}}}'
 
@@ -35,3 +35,21 @@ def test_half_an_emoji_is_read_as_text_and_can_be_saved(sessions: SessionFiles) 
     state.content.append(({"name": "a", "role": "assistant", "content": "\ude00"}, []))
     sessions.save(state, agent_name="a", sys_prompt="p")
     assert [message["content"] for message, _ in sessions.load(path).content] == ["?!", "?"]
+
+
+def message(name: str) -> dict[str, str]:
+    return {"id": name, "name": "user", "role": "user", "content": f"message {name} 漢"}
+
+
+def test_what_was_written_once_is_not_encoded_again(sessions: SessionFiles, tmp_path: Path) -> None:
+    first, second, third = (message(name) for name in "123")
+    state = SessionState(tmp_path / "s.json", [(first, []), (second, [])], raw={"later": {"agent": 1}})
+    sessions.save(state, agent_name="a", sys_prompt="")
+    known = state.encoded[id(second)]
+    state.content = [(second, ["mark"]), (third, [])]
+    sessions.save(state, agent_name="a", sys_prompt="")
+    assert state.encoded[id(second)] is known
+    assert state.encoded.keys() == {id(second), id(third)}
+    loaded = sessions.load(state.path)
+    assert loaded.content == state.content
+    assert loaded.raw["later"] == {"agent": 1}

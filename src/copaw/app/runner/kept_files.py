@@ -7,7 +7,6 @@ threads.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from copaw.aiokits.files import write_atomic
-from copaw.app.runner.session import Entry, SessionFiles
+from copaw.app.runner.session import Entry, SessionFiles, encode
 from copaw.paths import WorkspacePaths
 from copaw.ports import Json
 
@@ -49,7 +48,7 @@ class KeptFiles:
         """
         memory: Json = {"content": [list(entry) for entry in content], "_compressed_summary": summary}
         path = self._of(session) / f"{_stamp()}-{why}.json"
-        write_atomic(path, json.dumps({"agent": {"memory": memory}}, ensure_ascii=False))
+        write_atomic(path, encode({"agent": {"memory": memory}}))
         return self._relative(path)
 
     def compacted(self, session: Path) -> list[Entry]:
@@ -75,7 +74,7 @@ class KeptFiles:
         :raises OSError: it cannot be written.
         """
         path = self._files.tool_results_dir / f"{_stamp()}-{secrets.token_hex(4)}.txt"
-        write_atomic(path, text.encode("utf-8", "surrogatepass"))
+        write_atomic(path, text)
         return self._relative(path)
 
     def sweep(self) -> None:

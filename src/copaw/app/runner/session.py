@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 
 Entry = tuple[Json, list[str]]
@@ -34,6 +36,8 @@ class SessionState:
     :param content: messages with their marks, oldest first.
     :param raw: everything else of the file, kept as it was.
     :param set_aside: where a damaged file was moved to when this state was loaded.
+    :param encoded: messages as they were last written, by identity, so that a long session is not encoded anew for
+        each message. So a message in ``content`` is replaced and never changed.
     """
 
     path: Path
@@ -41,6 +45,7 @@ class SessionState:
     summary: str = ""
     raw: Json = field(default_factory=dict)
     set_aside: Path | None = None
+    encoded: dict[int, tuple[Json, bytes]] = field(default_factory=dict)
 
 
 def file_name(user_id: str, session_id: str) -> str:
@@ -85,10 +90,12 @@ class SessionFiles:
         """Write a session as a whole."""
         agent: Json = dict(state.raw.get("agent") or {})
         memory: Json = dict(agent.get("memory") or {})
-        memory |= {"content": [list(entry) for entry in state.content], "_compressed_summary": state.summary}
+        place = secrets.token_hex(16)
+        memory |= {"content": place, "_compressed_summary": state.summary}
         agent |= {"memory": memory, "name": agent_name, "_sys_prompt": sys_prompt}
         agent.setdefault("toolkit", {"active_groups": []})
-        write_atomic(state.path, json.dumps({**state.raw, "agent": agent}, ensure_ascii=False))
+        document = encode({**state.raw, "agent": agent})
+        write_atomic(state.path, document.replace(encode(place), _content(state), 1))
 
     def delete(self, path: Path) -> bool:
         """Remove a session's file. ``False`` if there is none."""
@@ -108,6 +115,28 @@ def _decode(data: bytes) -> Any:
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return found
+
+
+def encode(value: Any) -> bytes:
+    """JSON as it is in files of messages; half an emoji, which has no UTF-8 form, becomes a question mark."""
+    return _to_json(value).encode(errors="replace")
+
+
+def _content(state: SessionState) -> bytes:
+    new = [message for message, _ in state.content if id(message) not in state.encoded]
+    known = state.encoded | {id(message): (message, body) for message, body in zip(new, _each(new), strict=True)}
+    state.encoded = {id(message): known[id(message)] for message, _ in state.content}
+    entries = (
+        b"[%b, %b]" % (known[id(message)][1], encode(marks) if marks else b"[]") for message, marks in state.content
+    )
+    return b"[%b]" % b", ".join(entries)
+
+
+def _each(messages: list[Json]) -> list[bytes]:
+    """The messages, encoded one by one in one call: a call for each costs twice as much."""
+    border = secrets.token_hex(16)
+    joined = encode([part for message in messages for part in (border, message)][1:])
+    return joined[1:-1].split(b', "%b", ' % border.encode()) if messages else []
 
 
 def _parse(path: Path, data: bytes) -> SessionState:
