@@ -99,6 +99,10 @@ class Invariants:
         """A child of a live lease took this one on the same generation, which may drain."""
         self.of(agent_id).held[generation][lease.id] = lease
 
+    def holds(self, agent_id: str, generation: int, lease: Lease) -> bool:
+        """Whether this lease is a live one of this generation of this agent."""
+        return not lease.released and lease.id in self.of(agent_id).held.get(generation, {})
+
     # -- told by the world itself ----------------------------------------------------------------------------------
 
     def _read(self, agent_id: str) -> None:
