@@ -264,10 +264,10 @@ async def test_a_bad_change_changes_nothing(
 
 async def test_a_reset_from_outside_counts_within_a_second(auth: Authentication, world: World) -> None:
     token = (await auth.login("me", "secret", HERE))["token"]
-    AccountFile(world.files).save(new_account("me", "reset", CHEAP))
+    await asyncio.to_thread(AccountFile(world.files).save, new_account("me", "reset", CHEAP))
     assert (await auth.login("me", "reset", HERE))["token"]
     token = (await auth.login("me", "reset", HERE))["token"]
-    AccountFile(world.files).save(new_account("me", "again", CHEAP))
+    await asyncio.to_thread(AccountFile(world.files).save, new_account("me", "again", CHEAP))
     assert await who(auth, token) == "me"
     world.pass_time(KNOWN_FOR_S)
     assert await who(auth, token) is None
@@ -325,8 +325,9 @@ async def test_a_mended_file_works_again(auth: Authentication, world: World, cap
 
 
 async def test_a_hash_that_is_none_lets_nobody_in(auth: Authentication, world: World) -> None:
-    document = world.files.read("auth")
-    world.files.write("auth", {**document, "password_hash": "$scrypt$ln=40,r=8,p=1$AAAA$AAAA"})
+    document = await asyncio.to_thread(world.files.read, "auth")
+    broken = {**document, "password_hash": "$scrypt$ln=40,r=8,p=1$AAAA$AAAA"}
+    await asyncio.to_thread(world.files.write, "auth", broken)
     with pytest.raises(AccountUnusable):
         await auth.login("me", "secret", HERE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -87,7 +88,7 @@ async def test_a_kept_file_is_a_session_that_can_be_used_again(services: Service
     for number in range(8):
         await ask(services, f"message {number} " + "x" * 4000)
     (first, *_) = sorted((workspace(services) / "dialog" / "u_s").iterdir())
-    state = SessionFiles(workspace(services) / "sessions").load(first)
+    state = await asyncio.to_thread(SessionFiles(workspace(services) / "sessions").load, first)
     assert state.set_aside is None
     assert state.content[0][0]["content"][0]["text"].startswith("message 0")
 

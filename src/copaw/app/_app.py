@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 import copaw
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.error_answers import error_answer
-from copaw.app.logging_setup import configure_logging
+from copaw.app.logging_setup import configure_logging, open_log_file
 from copaw.app.mcp_server.endpoint import McpEndpoint
 from copaw.app.middleware.authentication import RequireLogin
 from copaw.app.middleware.other_sites import RefuseOtherSites
@@ -140,7 +141,7 @@ def _add_routes(application: FastAPI) -> None:
 async def _lifespan(application: FastAPI, paths: Paths) -> AsyncIterator[dict[str, Any]]:
     grace_s = float(os.environ.get("COPAW_SHUTDOWN_GRACE_SECONDS") or SHUTDOWN_GRACE_S)
     async with AsyncExitStack() as stack:
-        stack.enter_context(configure_logging(paths))
+        stack.enter_context(configure_logging(await asyncio.to_thread(open_log_file, paths)))
         services = await stack.enter_async_context(open_services(paths, shutdown_grace_s=grace_s))
         protocols = ProtocolRoutes(services.runner)
         stack.push_async_callback(protocols.aclose)

@@ -36,21 +36,24 @@ def _in_a_thread(logger: logging.Logger) -> Iterator[None]:
         listener.stop()
 
 
+def open_log_file(paths: Paths) -> RotatingFileHandler:
+    """``copaw.log``, in a working directory that is made if need be. Blocking."""
+    paths.working_dir.mkdir(parents=True, exist_ok=True)
+    return RotatingFileHandler(
+        paths.log_file,
+        maxBytes=int(os.environ.get("COPAW_LOG_MAX_BYTES") or 5 * 1024 * 1024),
+        backupCount=int(os.environ.get("COPAW_LOG_BACKUP_COUNT") or 3),
+        encoding="utf-8",
+    )
+
+
 @contextmanager
-def configure_logging(paths: Paths) -> Iterator[None]:
-    """Log ``copaw.*`` to standard error and to ``copaw.log`` for the body of a ``with``.
+def configure_logging(file: RotatingFileHandler) -> Iterator[None]:
+    """Log ``copaw.*`` to standard error and to ``file`` for the body of a ``with``, which closes it at the end.
 
     Records are written by a thread of their own: a slow disk or terminal never blocks the event loop.
     """
-    environ = os.environ
-    level = (environ.get("COPAW_LOG_LEVEL") or "info").upper()
-    paths.working_dir.mkdir(parents=True, exist_ok=True)
-    file = RotatingFileHandler(
-        paths.log_file,
-        maxBytes=int(environ.get("COPAW_LOG_MAX_BYTES") or 5 * 1024 * 1024),
-        backupCount=int(environ.get("COPAW_LOG_BACKUP_COUNT") or 3),
-        encoding="utf-8",
-    )
+    level = (os.environ.get("COPAW_LOG_LEVEL") or "info").upper()
     terminal = logging.StreamHandler()
     for handler in (file, terminal):
         handler.setFormatter(logging.Formatter(_FORMAT))

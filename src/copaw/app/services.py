@@ -241,8 +241,9 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
     """
     lock = await asyncio.to_thread(lock_working_dir, paths.working_dir)
     try:
-        config, providers = ConfigStore(paths), ProviderStore(SecretFiles(paths.providers_dir))
+        config = ConfigStore(paths)
         await config.load()
+        providers = await asyncio.to_thread(ProviderStore, SecretFiles(paths.providers_dir))
         await asyncio.to_thread(providers.load)
         settings = await asyncio.to_thread(
             task_settings, paths.working_dir, os.environ, lambda agent: config.agent(agent).running.max_running_tasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -20,7 +21,7 @@ async def test_the_example_talks_with_an_agent(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "lines.py").write_text(code)
     custom = CustomChannels(tmp_path)
-    custom.scan()
+    await asyncio.to_thread(custom.scan)
     (channel,) = custom.files[tmp_path / "lines.py"].channels
     world = ChannelWorld(tmp_path, channel)
     port = free_port()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from copaw.providers.models import ModelInfo
@@ -17,7 +19,7 @@ def scripted(talk):
 
 async def test_the_model_is_shown_with_who_chose_it(scripted):
     assert "Model: demo:demo (nobody has chosen one yet)." in await scripted.say("/model")
-    scripted.services.providers.set_active("own", "big")
+    await asyncio.to_thread(scripted.services.providers.set_active, "own", "big")
     assert "Model: own:big (chosen for all agents)." in await scripted.say("/model")
     await scripted.say("/model own:org/small:7b")
     assert "Model: own:org/small:7b (chosen for this agent)." in await scripted.say("/model")

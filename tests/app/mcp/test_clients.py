@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ async def test_a_broken_file_of_variables_harms_only_who_needs_it(tmp_path: Path
 
 async def test_variables_come_from_the_secrets_first(tmp_path: Path) -> None:
     envs = EnvFile(tmp_path)
-    envs.set("HOME", "/nowhere/else")
+    await asyncio.to_thread(envs.set, "HOME", "/nowhere/else")
     clients, config = McpClients(envs), broken(command="${HOME}/server")
     async with clients.tools_for("a", profile(k=config), []):
         client = await clients.find("a", "k", config)
@@ -62,11 +63,11 @@ async def test_what_an_agent_wants_changes_with_the_variables_it_uses_and_with_n
     envs = EnvFile(tmp_path)
     clients, uses = McpClients(envs), profile(k=broken(env={"A": "${MINE}"}), off=broken(enabled=False))
     unset = await clients.wanted("a", uses)
-    envs.set("MINE", "1")
+    await asyncio.to_thread(envs.set, "MINE", "1")
     one = await clients.wanted("a", uses)
-    envs.set("OTHER", "1")
+    await asyncio.to_thread(envs.set, "OTHER", "1")
     assert await clients.wanted("a", uses) == one
-    envs.set("MINE", "2")
+    await asyncio.to_thread(envs.set, "MINE", "2")
     assert len({unset, one, await clients.wanted("a", uses)}) == 3
     assert len(one) == 1
     assert await clients.wanted("a", profile(off=broken(enabled=False))) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -33,13 +34,13 @@ async def test_the_next_command_has_what_was_set_over_http_or_in_the_file(server
     assert await server.say(ECHO) == "[]"
     await server.call("PUT", "/envs", {"MINE": "one"})
     assert await server.say(ECHO) == "[one]"
-    server.services.envs.set("MINE", "two")  # as `copaw env set` does, in another process
+    await asyncio.to_thread(server.services.envs.set, "MINE", "two")  # as `copaw env set` does, in another process
     assert await server.say(ECHO) == "[two]"
 
 
 async def test_a_broken_file_is_told_to_whoever_needs_it_and_left_alone(server):
     path = server.paths.secret_dir / "envs.json"
-    server.services.envs.set("A", "1")
+    await asyncio.to_thread(server.services.envs.set, "A", "1")
     path.write_text("{broken")
     error = await server.error("GET", "/envs", status=500)
     assert "envs.json" in error["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from urllib.parse import quote
 
@@ -95,7 +96,7 @@ async def test_secrets_are_refused_although_they_lie_in_a_workspace(server, path
     body = {"name": "All", "workspace_dir": str(paths.working_dir.parent)}
     response = await server.client.post("/api/agents", json=body)
     assert response.status_code == 201
-    server.services.envs.set("A", "1")
+    await asyncio.to_thread(server.services.envs.set, "A", "1")
     await fetch(server, paths.secret_dir / "envs.json", status=403)
     await fetch(server, paths.config_file, status=403)
 
