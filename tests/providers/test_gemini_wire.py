@@ -46,9 +46,10 @@ def test_a_request() -> None:
 def test_a_call_that_another_model_made_is_signed_for_the_models_that_insist() -> None:
     calls = [{"functionCall": {"name": "f", "args": {}}}, {"functionCall": {"name": "f", "args": {}}}]
     talk = [*HI, {"role": "model", "parts": calls}]
-    parts = request(Question("gemini-3-pro", talk))[1]["contents"][1]["parts"]
-    assert "thoughtSignature" in parts[0]
-    assert "thoughtSignature" not in parts[1]
+    for model in ("gemini-3-pro", "models/gemini-flash-latest"):
+        parts = request(Question(model, talk))[1]["contents"][1]["parts"]
+        assert "thoughtSignature" in parts[0]
+        assert "thoughtSignature" not in parts[1]
     assert request(Question("gemini-2.5-pro", talk))[1]["contents"][1]["parts"] == calls
 
 

@@ -57,14 +57,14 @@ def store(request: Any, tmp_path: Path, running: ModelServer) -> ProviderStore:
     store = ProviderStore(SecretFiles(tmp_path / "providers"))
     url = running.base_url.removesuffix("" if request.param == "OpenAIChatModel" else "/v1")
     store.add_custom("mine", "Mine", base_url=url, api_key="sk-test", chat_model=request.param)
-    store.add_model("mine", "gemini-3-scripted")
+    store.add_model("mine", "scripted")
     return store
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def bound(store: ProviderStore, recorded: Recorded) -> AsyncIterator[BoundModel]:
     registry = ModelRegistry(store)
-    yield await registry.chat_model(ModelSlot("mine", "gemini-3-scripted"), QUICK, recorded)
+    yield await registry.chat_model(ModelSlot("mine", "scripted"), QUICK, recorded)
     await registry.aclose()
 
 
@@ -80,7 +80,7 @@ async def test_an_answer_with_thinking_and_usage(bound: BoundModel, server: Mode
     assert text["text"] == "tok " * 5
     assert answer.usage is not None
     assert answer.usage.output_tokens > 0
-    assert recorded.calls == [("gemini-3-scripted", answer.usage)]
+    assert recorded.calls == [("scripted", answer.usage)]
 
 
 async def test_calls_their_results_and_images_go_there_and_back(bound: BoundModel, server: ModelServer) -> None:

@@ -38,7 +38,7 @@ class Senses:
 
 @dataclass(slots=True)
 class Turn:
-    """What one side said without a break.
+    """One message.
 
     ``assistant``: blocks ``thinking``, ``text`` and ``tool_use``. ``tool``: blocks ``tool_result`` with ``id``,
     ``name``, ``text`` and ``media``, one for each call of the turn before, in the order of the calls. ``user`` and
@@ -55,23 +55,27 @@ class Turn:
 
 async def conversation(msgs: Iterable[Msg], senses: Senses) -> list[Turn]:
     """The turns of ``msgs``. Files they name are read in a thread; nothing is fetched from the network."""
-    turns = _with_results(_merged(msgs))
+    turns = _with_results(_turns(msgs))
     for turn in turns:
         turn.blocks = [await _prepared(block, senses) for block in turn.blocks]
     return turns
 
 
-def _merged(msgs: Iterable[Msg]) -> list[Turn]:
+def _turns(msgs: Iterable[Msg]) -> list[Turn]:
     turns: list[Turn] = []
     for msg in msgs:
-        for block in msg.get_content_blocks():
-            if block["type"] == "text" and not block["text"]:
-                continue
-            role: Role = "tool" if block["type"] == "tool_result" else msg.role
-            if not turns or turns[-1].role != role:
-                turns.append(Turn(role))
-            turns[-1].blocks.append(block)
+        for role in ("tool", msg.role):
+            blocks = [block for block in msg.get_content_blocks() if _is_for(role, block)]
+            if blocks:
+                turns.append(Turn(role, blocks))
     return turns
+
+
+def _is_for(role: Role, block: Block) -> bool:
+    if block["type"] == "text" and not block["text"]:
+        return False
+    is_result: bool = block["type"] == "tool_result"
+    return is_result == (role == "tool")
 
 
 def _with_results(turns: list[Turn]) -> list[Turn]:
@@ -81,10 +85,7 @@ def _with_results(turns: list[Turn]) -> list[Turn]:
     for turn in turns:
         if turn.role == "tool":
             continue
-        if answered and answered[-1].role == turn.role:
-            answered[-1].blocks += turn.blocks
-        else:
-            answered.append(turn)
+        answered.append(turn)
         calls = [block for block in turn.blocks if block["type"] == "tool_use"]
         if calls:
             lost = {"type": "tool_result", "output": _NO_RESULT}

@@ -16,6 +16,8 @@ from copaw.providers.transport import HttpRequest
 _OF_THE_REQUEST = ("safetySettings", "cachedContent", "labels")
 _RENAMED = {"max_tokens": "maxOutputTokens", "stop": "stopSequences", "n": "candidateCount"}
 _FINE = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED")
+_WITHOUT_SIGNATURES = ("gemini-1", "gemini-2", "gemma")
+"""Models that do not insist on signed calls; later ones do, whatever they are called."""
 _UNSIGNED = "skip_thought_signature_validator"
 """Stands, by Google's leave, for the signature of a call that another model made."""
 
@@ -24,19 +26,18 @@ class GeminiWire:
     """See :class:`copaw.providers.provider_model.Wire`."""
 
     def request(self, settings: CallSettings, question: Question) -> HttpRequest:
-        contents = question.messages
+        contents, model = question.messages, question.model.removeprefix("models/")
         body: Json = {}
         if contents and contents[0]["role"] == "system":
             body["systemInstruction"], contents = {"parts": contents[0]["parts"]}, contents[1:]
-        body["contents"] = _signed(contents) if question.model.startswith("gemini-3") else contents
+        body["contents"] = contents if model.startswith(_WITHOUT_SIGNATURES) else _signed(contents)
         if question.tools:
             body["tools"] = [{"functionDeclarations": [_function(schema["function"]) for schema in question.tools]}]
             if question.tool_choice:
                 body["toolConfig"] = {"functionCallingConfig": _choice(question.tool_choice)}
         body |= _generation(settings.generate_kwargs)
         headers = {"Content-Type": "application/json", "x-goog-api-key": settings.info.api_key}
-        model = quote(question.model.removeprefix("models/"), safe="")
-        url = f"{settings.address}/v1beta/models/{model}:streamGenerateContent?alt=sse"
+        url = f"{settings.address}/v1beta/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
         return HttpRequest("POST", url, headers, encode(body))
 
     def reader(self) -> GeminiReader:

@@ -54,6 +54,16 @@ async def test_changing_a_provider_reloads_nobody(server):
     assert not server.services.manager.slot("default").reload_pending
 
 
+async def test_another_protocol_reloads_the_agents_that_use_it(server):
+    await configured(server)
+    await server.call("PUT", "/models/active", {"provider_id": "mine", "model": "org/team/model", "scope": "global"})
+    await server.services.manager.reload_agent("default")
+    was = server.generation()
+    await server.call("PUT", "/models/mine/config", {"chat_model": "AnthropicChatModel"})
+    await server.services.manager.reload_agent("default")
+    assert server.generation() == was + 1
+
+
 REFUSED = [
     ("PUT", "/models/openai/config", {"base_url": "http://elsewhere"}, 422, "base_url"),
     ("PUT", "/models/ollama/config", {"base_url": "elsewhere"}, 422, "base_url"),

@@ -1,6 +1,7 @@
 """Model providers, their models, and which model is used. Keys are masked in every answer.
 
-A provider's settings are looked up at each call, so changing them reloads nobody; choosing another model does.
+A provider's settings are looked up at each call, so changing them reloads nobody; choosing another model or protocol
+does.
 """
 
 import asyncio
@@ -119,8 +120,13 @@ async def remove_provider(provider_id: str, request: Request, services: Services
 
 
 @router.put("/models/{provider_id}/config")
-async def configure_provider(provider_id: str, body: ProviderConfigRequest, services: ServicesDep) -> ProviderInfo:
+async def configure_provider(
+    provider_id: str, body: ProviderConfigRequest, request: Request, services: ServicesDep
+) -> ProviderInfo:
+    spoken = services.providers.get(provider_id).chat_model
     info = await asyncio.to_thread(services.providers.configure, provider_id, **body.model_dump())
+    if info.chat_model != spoken:
+        _reload_everybody(request, services)
     return services.providers.public(info)
 
 
