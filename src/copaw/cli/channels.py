@@ -102,7 +102,8 @@ def config(root: Root, agent_id: str) -> None:
 def install(root: Root, key: str, from_path: str | None, from_url: str | None) -> None:
     """Put a custom channel into place, without using it yet. With neither --path nor --url, a beginning of one.
 
-    Its code runs inside the server with all its rights.
+    KEY is the name of its section in the settings, and what its class gives as "channel". Its code runs inside the
+    server with all its rights.
     """
     from copaw.cli.channel_settings import open_settings
 
@@ -121,7 +122,10 @@ def install(root: Root, key: str, from_path: str | None, from_url: str | None) -
 @_agent
 @click.pass_obj
 def add(root: Root, key: str, from_path: str | None, from_url: str | None, configure: bool, agent_id: str) -> None:
-    """Give an agent a channel, putting a custom one into place first."""
+    """Give an agent a channel, putting a custom one into place first.
+
+    KEY is that of a channel that comes with copaw, or of a custom one; see 'copaw channels install'.
+    """
     from copaw.app.channels.registry import BUILTIN
     from copaw.cli.channel_dialog import edit
     from copaw.cli.channel_files import find

@@ -13,8 +13,8 @@ def completion(shell: str) -> None:
     """Print a script that completes commands and options. Load it where the shell starts:
 
     \b
-    bash, in ~/.bashrc:                 eval "$(copaw completion bash)"
-    zsh, in ~/.zshrc:                   eval "$(copaw completion zsh)"
+    bash, in ~/.bashrc:                   eval "$(copaw completion bash)"
+    zsh, in ~/.zshrc, after compinit:     eval "$(copaw completion zsh)"
     fish, in ~/.config/fish/config.fish:  copaw completion fish | source
     """
     from click.shell_completion import get_completion_class
