@@ -24,6 +24,10 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
 
+async def at_once() -> None:
+    """Nothing is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     """What a tool gives back to the model.
@@ -49,6 +53,7 @@ class ToolContext:
     :param variables: the user's variables as they are now; ``environ`` goes before them. Blocks.
     :param progress: call it when something moved, so that the run does not look stalled.
     :param hold: what keeps the run's generation open.
+    :param recorded: awaited before each call of a tool, so that it is known to have begun whatever happens then.
     """
 
     agent_id: str
@@ -62,6 +67,7 @@ class ToolContext:
     set_user_timezone: Callable[[str], Awaitable[None]] | None = None
     progress: Callable[[], None] = lambda: None
     hold: Hold | None = None
+    recorded: Callable[[], Awaitable[None]] = at_once
 
 
 class Hold(Protocol):
@@ -138,6 +144,7 @@ class Turn:
     :param wait_for_session: queue behind a run of the same session instead of failing with ``SessionBusy``.
     :param environ: variables for child processes, such as who is calling.
     :param hold: what keeps the generation open for it.
+    :param recorded: see :class:`ToolContext`.
     """
 
     session_id: str
@@ -153,3 +160,4 @@ class Turn:
     on_started: Callable[[], None] = lambda: None
     environ: Mapping[str, str] = field(default_factory=dict)
     hold: Hold | None = None
+    recorded: Callable[[], Awaitable[None]] = at_once

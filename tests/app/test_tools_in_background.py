@@ -72,7 +72,10 @@ async def test_the_model_gets_an_id_at_once_and_its_user_the_end(services: Servi
     [told] = services.push.consume("s")
     assert told["text"] == f"Task {task.id} of tool {SHELL} has ended (succeeded). 42"
     store = await services.tasks.store()
-    assert (await store.get(task.id)).notice_state is CallbackState.DELIVERED
+    async with asyncio.timeout(10):
+        while (recorded := await store.get(task.id)).notice_state is CallbackState.PENDING:
+            pass  # It is told first, and recorded then.
+    assert recorded.notice_state is CallbackState.DELIVERED
 
 
 async def test_the_model_looks_after_its_calls(services: Services) -> None:

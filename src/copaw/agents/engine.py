@@ -197,4 +197,5 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
             return ToolResult.text(f"There is no tool named {tool_call['name']!r}. Tools: {known}.", is_error=True)
+        await self._context.recorded()
         return await tool(self._context, tool_call["input"] or {})

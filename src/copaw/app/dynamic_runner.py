@@ -7,7 +7,7 @@ may come and go, and the workspace stays open until the run itself has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace
 from copaw.errors import SessionBusy
-from copaw.ports import EventSink, Hold
+from copaw.ports import EventSink, Hold, at_once
 
 
 class DynamicMultiAgentRunner:
@@ -65,6 +65,7 @@ class DynamicMultiAgentRunner:
         wait_for_session: bool = False,
         parent: Lease | None = None,
         on_started: Callable[[], None] = lambda: None,
+        recorded: Callable[[], Awaitable[None]] = at_once,
     ) -> Run:
         """Start a run. See :meth:`stream_query` for what is raised."""
         match = self._commands.match(request) if self._commands is not None else None
@@ -91,6 +92,7 @@ class DynamicMultiAgentRunner:
                 wait_for_session=wait_for_session,
                 on_started=on_started,
                 environ=_identity(agent_id, labels),
+                recorded=recorded,
             )
 
             async def work(_run: Run, emit: EventSink) -> None:
@@ -129,6 +131,7 @@ class DynamicMultiAgentRunner:
         began: Callable[[], None],
         open_calls: Sequence[OpenCall],
         parent: Hold | None = None,
+        recorded: Callable[[], Awaitable[None]] = at_once,
     ) -> RunHandle:
         """Start the run of a task; see :class:`copaw.app.background.live.TaskRuns`."""
         await self._manager.get_agent(record.agent_id)
@@ -139,7 +142,13 @@ class DynamicMultiAgentRunner:
             request = parse_request({**record.request, "input": continuation()})
         kind = "child" if record.chain else "task"
         return await self.start(
-            request, record.agent_id, kind=kind, task_id=record.id, wait_for_session=True, on_started=began
+            request,
+            record.agent_id,
+            kind=kind,
+            task_id=record.id,
+            wait_for_session=True,
+            on_started=began,
+            recorded=recorded,
         )
 
     def _start_tool(self, record: TaskRecord, began: Callable[[], None], parent: Lease | None) -> Run:

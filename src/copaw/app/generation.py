@@ -204,6 +204,7 @@ class Generations:
             set_user_timezone=self._set_timezone,
             progress=turn.progress,
             hold=turn.hold,
+            recorded=turn.recorded,
         )
 
 

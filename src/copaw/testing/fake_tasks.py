@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from copaw.app.background.live import OpenCall
@@ -12,7 +12,7 @@ from copaw.app.background.store import TaskStore
 from copaw.app.background.submission import Submission, parse_submission
 from copaw.app.runner.events import Event, ResponseStream, ended_error, error_object
 from copaw.errors import CopawError, EndReason
-from copaw.ports import Hold, Json
+from copaw.ports import Hold, Json, at_once
 
 WRITES = frozenset({"add", "advance", "annotate", "delete", "add_events", "resume", "trim"})
 
@@ -29,8 +29,9 @@ class FakeRun:
 
     generation = 1
 
-    def __init__(self, record: TaskRecord) -> None:
+    def __init__(self, record: TaskRecord, recorded: Callable[[], Awaitable[None]] = at_once) -> None:
         self.record = record
+        self.recorded = recorded
         self.end_reason: str | None = None
         self.events: list[Event] = []
         self._news = asyncio.Event()
@@ -40,6 +41,10 @@ class FakeRun:
     def _emit(self, payload: Json) -> None:
         self.events.append(Event(len(self.events), payload))
         self._news.set()
+
+    @property
+    def published(self) -> int:
+        return len(self.events)
 
     @property
     def ended(self) -> bool:
@@ -110,9 +115,10 @@ class FakeRuns:
         began: Callable[[], None],
         open_calls: Sequence[OpenCall],
         parent: Hold | None = None,
+        recorded: Callable[[], Awaitable[None]] = at_once,
     ) -> FakeRun:
         await self.check(record.agent_id)
-        run = FakeRun(record)
+        run = FakeRun(record, recorded)
         self.started.append(run)
         self.began.append(began)
         self.open_calls.append(open_calls)

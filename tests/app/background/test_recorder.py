@@ -83,6 +83,27 @@ async def test_a_tool_call_is_stored_at_once_also_one_that_comes_during_a_write(
     assert disk.stored() == [0, 1]
 
 
+async def test_who_waits_for_it_goes_on_when_the_event_is_on_the_disk(recorder: EventRecorder, disk: Disk) -> None:
+    disk.write_s = 0.1
+    waiting = asyncio.ensure_future(recorder.wait_stored("t", 2))
+    recorder.take("t", [event(0)])
+    await asyncio.sleep(0.15)
+    assert not waiting.done()
+    recorder.take("t", [event(1, type="mcp_call")])
+    assert await waiting
+    assert disk.stored() == [0, 1]
+    assert await recorder.wait_stored("t", 2)
+
+
+async def test_nobody_waits_for_a_disk_that_cannot_be_written(recorder: EventRecorder, disk: Disk) -> None:
+    disk.problem = Unavailable("the disk is full")
+    recorder.take("t", [event(0)])
+    assert not await recorder.wait_stored("t", 1)
+    disk.problem = None
+    await asyncio.sleep(5)
+    assert await recorder.wait_stored("t", 1)
+
+
 async def test_what_cannot_be_written_is_kept_and_written_later(recorder: EventRecorder, disk: Disk) -> None:
     disk.problem = Unavailable("the disk is full")
     recorder.take("t", [event(0)])

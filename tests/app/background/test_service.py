@@ -11,7 +11,9 @@ import pytest
 
 from copaw.app.background import service as service_module
 from copaw.app.background.follow import stored_frames
+from copaw.app.background.live import OpenCall
 from copaw.app.background.memory_store import MemoryTaskStore
+from copaw.app.background.outcome import Remains
 from copaw.app.background.records import TaskQuery, TaskState
 from copaw.app.background.service import TaskService
 from copaw.app.background.settings import TaskSettings
@@ -386,3 +388,28 @@ async def test_while_the_ledger_cannot_be_opened_the_reason_is_told(runs: FakeRu
     with pytest.raises(Unavailable, match="read-only"):
         await service.page(TaskQuery())
     await service.aclose()
+
+
+async def test_a_call_of_a_task_that_may_be_resumed_is_in_the_ledger_before_it_is_made(
+    tasks: TaskService, ledger: Faulty, runs: FakeRuns
+) -> None:
+    kept = await tasks.submit(submission("a", session_id="a"))
+    resumed = await tasks.submit(submission("b", session_id="b", on_interrupt="resume"))
+    await idle()
+    runs.of(kept.id).call("c1", "shell", "{}")
+    await runs.of(kept.id).recorded()
+    assert await ledger.events(kept.id, -1, 10) == []
+    runs.of(resumed.id).call("c2", "shell", "{}")
+    await runs.of(resumed.id).recorded()
+    assert Remains(await ledger.events(resumed.id, -1, 10)).open_calls == [OpenCall("c2", "shell", {})]
+
+
+async def test_a_call_is_made_although_the_ledger_cannot_be_written(
+    tasks: TaskService, ledger: Faulty, runs: FakeRuns
+) -> None:
+    record = await tasks.submit(submission(on_interrupt="resume"))
+    await idle()
+    ledger.problem = Unavailable("the disk is full")
+    runs.of(record.id).call("c", "shell", "{}")
+    async with asyncio.timeout(2):
+        await runs.of(record.id).recorded()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from copaw.app.background.records import TaskKind, TaskRecord, TaskState
 from copaw.errors import EndReason
-from copaw.ports import Hold, Json
+from copaw.ports import Hold, Json, at_once
 
 
 class RunEvent(Protocol):
@@ -32,6 +32,10 @@ class RunHandle(Protocol):
 
     generation: int
     end_reason: str | None
+
+    @property
+    def published(self) -> int:
+        """How many events it has given so far."""
 
     async def more(self, position: int, timeout_s: float | None = None) -> Sequence[RunEvent]:
         """The events from ``position`` on, as soon as there is one; none when the run has ended, or in time."""
@@ -64,12 +68,14 @@ class TaskRuns(Protocol):
         began: Callable[[], None],
         open_calls: Sequence[OpenCall],
         parent: Hold | None = None,
+        recorded: Callable[[], Awaitable[None]] = at_once,
     ) -> RunHandle:
         """Start the run of a task on the generation that serves now, or on that of its parent.
 
         :param began: to be called when the session is free and the run really begins.
         :param open_calls: for a task that resumes another: what that one left without a result.
         :param parent: the hold of the run in which a tool call was put in the background.
+        :param recorded: to be awaited before each tool call: what the run has said is on the disk then.
         :raises CopawError: the agent cannot take it; nothing was started.
         """
 

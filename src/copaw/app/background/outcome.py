@@ -145,9 +145,9 @@ class Remains:
     def _message_done(self, message: Json) -> None:
         data: Any = next((item.get("data") for item in message.get("content") or [] if item.get("data")), None)
         match message.get("type"), data:
-            case "plugin_call", {"call_id": str(call_id), "name": str(name), "arguments": arguments}:
+            case "plugin_call" | "mcp_call", {"call_id": str(call_id), "name": str(name), "arguments": arguments}:
                 self._calls[call_id] = OpenCall(call_id, name, _arguments(arguments))
-            case "plugin_call_output", {"call_id": str(call_id)}:
+            case "plugin_call_output" | "mcp_call_output", {"call_id": str(call_id)}:
                 self._calls.pop(call_id, None)
 
     @property

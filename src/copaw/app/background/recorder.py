@@ -22,6 +22,7 @@ STORED_WITHIN_S = 1.0
 :data:`FLUSH_S`, the commit that is under way and the one that holds it; a slower disk or a busier loop takes longer."""
 FLUSH_S = 0.25
 RETRY_S = 2.0
+_CALLS = ("plugin_call", "mcp_call")
 MAX_TASK_BYTES = 8 * 1024 * 1024
 """Bytes of events stored for one task; then only its end is. A listener is told of the gap."""
 MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024
@@ -30,9 +31,12 @@ MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024
 
 @dataclass(slots=True)
 class _Tape:
-    """:param first: sequence number of the first frame that is not written."""
+    """:param first: sequence number of the first frame that is not taken for a write. :param stored: of the first one
+    that is not on the disk.
+    """
 
     first: int = 0
+    stored: int = 0
     frames: list[str] = field(default_factory=list)
     size_bytes: int = 0
     truncated: bool = False
@@ -45,6 +49,8 @@ class EventRecorder:
         self._write = write
         self._tapes: dict[str, _Tape] = {}
         self._unwritten: list[EventChunk] = []
+        self._tried = asyncio.Event()
+        self._failing = False
         self._wake = asyncio.Event()
         self._now = asyncio.Event()
         self._task = asyncio.create_task(self._work(), name="ledger-events")
@@ -55,7 +61,7 @@ class EventRecorder:
         for event in events:
             self._append(task_id, tape, event)
         self._wake.set()
-        if any(event.payload.get("type") == "plugin_call" for event in events):
+        if any(event.payload.get("type") in _CALLS for event in events):
             self._now.set()
 
     def _append(self, task_id: str, tape: _Tape, event: RunEvent) -> None:
@@ -103,6 +109,18 @@ class EventRecorder:
             pass
         self._now.clear()
 
+    async def wait_stored(self, task_id: str, count: int) -> bool:
+        """Wait until the first ``count`` events of a task are on the disk.
+
+        ``False`` at once if the database cannot be written now, and if some were left out: work goes on then.
+        """
+        tape = self._tapes.setdefault(task_id, _Tape())
+        while tape.stored < count and not self._failing and not tape.truncated:
+            self._wake.set()
+            self._now.set()
+            await self._tried.wait()
+        return tape.stored >= count
+
     async def flush(self) -> bool:
         """Write everything taken so far. ``False`` if it could not be written; it is kept then."""
         for task_id, tape in self._tapes.items():
@@ -115,8 +133,18 @@ class EventRecorder:
         except Unavailable as error:
             logger.warning("%d chunks of events are not stored yet: %s", len(chunks), error.message)
             self._unwritten = self._bounded(chunks + self._unwritten)
-            return False
-        return True
+            self._failing = True
+        else:
+            self._note_stored(chunks)
+            self._failing = False
+        tried, self._tried = self._tried, asyncio.Event()
+        tried.set()
+        return not self._failing
+
+    def _note_stored(self, chunks: Sequence[EventChunk]) -> None:
+        for chunk in chunks:
+            if chunk.task_id in self._tapes:
+                self._tapes[chunk.task_id].stored = chunk.last + 1
 
     def _bounded(self, chunks: list[EventChunk]) -> list[EventChunk]:
         size_bytes = sum(len(chunk.frames) for chunk in chunks)

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from copaw.aiokits.tasks import TaskOwner
@@ -21,13 +22,13 @@ from copaw.app.background.opening import Opening
 from copaw.app.background.outcome import end_reason_of, ended_result, failed_result, frame_of, state_after
 from copaw.app.background.queue import FairQueue
 from copaw.app.background.recorder import EventRecorder
-from copaw.app.background.records import EventChunk, TaskKind, TaskPage, TaskQuery, TaskRecord, TaskState
+from copaw.app.background.records import EventChunk, OnInterrupt, TaskKind, TaskPage, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.recovery import read_remains
 from copaw.app.background.settings import TaskSettings
 from copaw.app.background.store import TaskStore, not_ended, same_request
 from copaw.app.background.submission import OnBusy, Submission, again
 from copaw.errors import Conflict, CopawError, EndReason, NotFound, SessionBusy, Unavailable
-from copaw.ports import Hold, Json
+from copaw.ports import Hold, Json, at_once
 
 logger = logging.getLogger(__name__)
 
@@ -275,7 +276,9 @@ class TaskService:
 
     async def _run(self, live: LiveTask) -> None:
         open_calls = await self._open_calls(live.record)
-        run = await self._runs.start_task(live.record, lambda: self._began(live), open_calls, live.parent)
+        # Nobody repeats the calls of a task that is not resumed, so nobody needs to know of them beforehand.
+        recorded = partial(self._recorded, live) if live.record.on_interrupt is OnInterrupt.RESUME else at_once
+        run = await self._runs.start_task(live.record, lambda: self._began(live), open_calls, live.parent, recorded)
         live.has_run(run)
         assert self._recorder is not None
         position, last = 0, {}
@@ -293,6 +296,13 @@ class TaskService:
         if not record.resumes or record.retry_of is None:
             return []
         return (await read_remains(await self.store(), record.retry_of)).open_calls
+
+    async def _recorded(self, live: LiveTask) -> None:
+        """Wait until what a run has said is stored, so that a call it makes now is known whatever happens to us."""
+        assert self._recorder is not None
+        assert live.run is not None
+        if not await self._recorder.wait_stored(live.record.id, live.run.published):
+            logger.warning("a tool call of task %s is not stored; after a crash it may come again", live.record.id)
 
     def _began(self, live: LiveTask) -> None:
         live.start_timer()

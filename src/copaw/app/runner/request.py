@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from copaw.aiokits.lease import NO_LABELS, Lease
 from copaw.app.runner.session import file_name
 from copaw.errors import BadInput
-from copaw.ports import Json, Turn
+from copaw.ports import Json, Turn, at_once
 
 MAX_FILE_NAME_BYTES = 255
 
@@ -105,6 +105,7 @@ def turn_of(
     wait_for_session: bool = False,
     on_started: Callable[[], None] = lambda: None,
     environ: Mapping[str, str] = NO_LABELS,
+    recorded: Callable[[], Awaitable[None]] = at_once,
 ) -> Turn:
     """The turn of a request that holds ``lease``; see :class:`copaw.ports.Turn` for the others."""
     return Turn(
@@ -121,6 +122,7 @@ def turn_of(
         on_started=on_started,
         environ=environ,
         hold=lease,
+        recorded=recorded,
     )
 
 

@@ -62,6 +62,11 @@ class Run:
     def last_event(self) -> Event | None:
         return self.events[-1] if self.events else None
 
+    @property
+    def published(self) -> int:
+        """How many events there are so far."""
+        return len(self.events)
+
     def publish(self, payload: Json) -> None:
         """Append one event and wake the listeners. Ignored once the run has its terminal event."""
         if self.status.terminal:
