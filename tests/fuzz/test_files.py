@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ from copaw.app.runner.chats import ChatBook
 from copaw.app.runner.history import wire_messages
 from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.session import file_name as session_name
+from copaw.app.token_usage import TokenUsageBook
 from copaw.config.envs import EnvFile
 from copaw.config.run_state import RunStateFile, runtime_file
 from copaw.config.secrets import SecretFiles
 from copaw.config.store import ConfigStore
 from copaw.errors import ConfigFileError
 from copaw.paths import Paths
+from copaw.providers.answer import Usage
+from copaw.providers.files import ModelSlot
 from copaw.providers.store import ProviderStore
+from copaw.security.account import AccountFile
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -200,6 +205,25 @@ async def change_cron_state(paths: Paths) -> None:
     await store.save({**await store.load(), "job:new": EntryState()})
 
 
+async def read_usage(paths: Paths) -> None:
+    book = TokenUsageBook(usage_file(paths))
+    json.dumps((await book.summary(date.min, date.max)).model_dump(mode="json"))
+
+
+async def change_usage(paths: Paths) -> None:
+    book = TokenUsageBook(usage_file(paths))
+    book.record("default", ModelSlot("demo", "demo"), Usage(5, 6))
+    await book.aclose()
+
+
+def usage_file(paths: Paths) -> Path:
+    return paths.working_dir / "token_usage.json"
+
+
+async def read_account(paths: Paths) -> None:
+    AccountFile(SecretFiles(paths.secret_dir)).load()
+
+
 def _sample(name: str) -> Any:
     return json.loads((SAMPLES / name).read_text("utf-8").replace("<home>/.copaw/", ""))
 
@@ -259,6 +283,23 @@ KINDS = (
         lambda p: workspace(p, "cron_state.json"),
         read_cron_state,
         change_cron_state,
+    ),
+)
+
+KINDS += (
+    Kind(
+        "token_usage.json",
+        {"2026-11-22": {"demo:demo": {"provider_id": "demo", "model": "demo", "prompt_tokens": 5, "call_count": 1}}},
+        usage_file,
+        read_usage,
+        change_usage,
+    ),
+    Kind(
+        "auth.json",
+        {"username": "ada", "password_hash": "$scrypt$", "token_key": "k" * 43},
+        lambda p: p.secret_dir / "auth.json",
+        read_account,
+        read_account,
     ),
 )
 
