@@ -73,6 +73,23 @@ def test_the_program_that_runs_is_not_data(run, made: Path, monkeypatch: pytest.
     assert sorted(path.name for path in made.iterdir() if path.name != "copaw.lock") == ["bin", "venv"]
 
 
+def test_secrets_below_the_working_directory_stay(run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = made / "private" / "secret"
+    (secret / "providers").mkdir(parents=True)
+    monkeypatch.setenv("COPAW_SECRET_DIR", str(secret))
+    assert run("clean", "--yes").exit_code == 0
+    assert (secret / "providers").is_dir()
+    assert not (made / "config.json").exists()
+
+
+def test_secrets_that_nothing_tells_apart_are_not_touched(run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COPAW_SECRET_DIR", str(made))
+    result = run("clean", "--yes")
+    assert result.exit_code == 2
+    assert "remove by hand" in result.stderr
+    assert (made / "config.json").exists()
+
+
 def test_leftovers_go_while_a_server_runs_and_nothing_else(run, made: Path) -> None:
     half = made / ".0123456789abcdef.tmp"
     half.touch()

@@ -73,3 +73,11 @@ def test_the_program_of_an_installer_of_1_0_2_goes(run, made: Path, monkeypatch:
     assert not (made / "venv").exists()
     assert not (made / "bin").exists()
     assert (made / "config.json").exists()
+
+
+def test_purge_removes_secrets_below_the_working_directory(run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (made / "secret" / "providers").mkdir(parents=True)
+    monkeypatch.setenv("COPAW_SECRET_DIR", str(made / "secret"))
+    result = run("uninstall", "--purge", "--yes")
+    assert result.exit_code == 0, result.output
+    assert not made.exists()

@@ -11,6 +11,7 @@ import click
 from copaw.cli import leftovers as leftover_files
 from copaw.cli import removal
 from copaw.cli.home_lock import exclusive
+from copaw.errors import BadInput
 from copaw.paths import Paths
 
 HOME_MARKS = ("config.json", "workspaces", "runtime.json", "copaw.lock", "copaw.log", "copaw.db")
@@ -42,9 +43,20 @@ def check_home(paths: Paths) -> None:
 
 
 def home_items(paths: Paths) -> list[removal.Item]:
-    """What is in the working directory, without the lock that is held, and without the program itself."""
-    lock = paths.working_dir / "copaw.lock"
-    return removal.items_of(paths.working_dir, keep=[lock, *program_in(paths.working_dir)])
+    """What is in the working directory, without the lock that is held, the secrets and the program itself."""
+    kept = [paths.working_dir / "copaw.lock", *program_in(paths.working_dir), *_secrets_in(paths)]
+    return removal.items_of(paths.working_dir, keep=kept)
+
+
+def _secrets_in(paths: Paths) -> list[Path]:
+    """What holds the secrets, if they are below the working directory.
+
+    :raises BadInput: they are the working directory itself, so that nothing tells them apart.
+    """
+    working, secret = paths.working_dir.resolve(), paths.secret_dir.resolve()
+    if secret == working:
+        raise BadInput(f"The keys are kept in {working} itself, and would be removed with the rest; remove by hand.")
+    return [paths.working_dir / secret.relative_to(working).parts[0]] if secret.is_relative_to(working) else []
 
 
 def program_in(working_dir: Path) -> list[Path]:

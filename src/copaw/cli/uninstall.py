@@ -65,7 +65,8 @@ def _show(paths: Paths, found: Installation, program: list[Item], data: list[Ite
 def _remove_homes(paths: Paths) -> None:
     """Remove the directories themselves, empty now; of a link to one only the link."""
     (paths.working_dir / "copaw.lock").unlink(missing_ok=True)
-    for directory in (paths.working_dir, paths.secret_dir):
+    # The secrets first: they may be below the working directory.
+    for directory in (paths.secret_dir, paths.working_dir):
         if directory.is_symlink():
             directory.unlink()
         elif directory.is_dir() and not any(directory.iterdir()):
