@@ -21,7 +21,8 @@
     ├── ToolFailed                  502   a tool call that is a run of its own failed
     ├── ModelError                  502   the model or its provider failed
     │   ├── ModelNotConfigured      422
-    │   └── ModelRateLimited        503
+    │   ├── ModelRateLimited        503
+    │   └── PromptTooLong           422
     ├── RunEnded                    500   a run was ended before it finished, and why
     └── LifecycleBug                500   an illegal state change or a use after close
 """
@@ -240,6 +241,12 @@ class ModelRateLimited(ModelError):
     """The model provider is limiting requests."""
 
     http_status = 503
+
+
+class PromptTooLong(ModelError):
+    """The conversation is longer than the model takes."""
+
+    http_status = 422
 
 
 class RunEnded(CopawError):

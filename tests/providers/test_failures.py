@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from copaw.errors import ModelError, ModelRateLimited
+from copaw.errors import ModelError, ModelRateLimited, PromptTooLong
 from copaw.providers.failures import (
     BrokeOff,
     CallFailure,
@@ -71,6 +71,27 @@ def test_what_the_provider_says_is_quoted_without_the_key() -> None:
 def test_too_many_requests_is_a_rate_limit() -> None:
     assert isinstance(explain(status(429), INFO, "m"), ModelRateLimited)
     assert isinstance(explain(Reported("slow", 429), INFO, "m"), ModelRateLimited)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (400, "This model's maximum context length is 8192 tokens, however you requested 9000"),
+        (400, "context_length_exceeded"),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum"),
+        (400, "The input token count (1100000) exceeds the maximum number of tokens allowed"),
+        (400, "the request exceeds the available context size"),
+        (400, "Range of input length should be [1, 30720]"),
+        (413, "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_known_by_the_words(code: int, said: str) -> None:
+    explained = explain(status(code, said), INFO, "m")
+    assert isinstance(explained, PromptTooLong)
+    assert "send /compact, or lower max_input_length" in explained.message
+    assert isinstance(explain(Reported(said), INFO, "m"), PromptTooLong)
+    assert type(explain(status(500, said), INFO, "m")) is ModelError
+    assert type(explain(status(400, "no such parameter"), INFO, "m")) is ModelError
 
 
 def test_what_passes_and_what_does_not() -> None:

@@ -23,13 +23,15 @@ from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
 
 from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
-from copaw.errors import EndReason
+from copaw.errors import EndReason, PromptTooLong
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
 from copaw.providers.answer import Answer, Piece, Usage
 from copaw.providers.chat_model import ChatModel
 
 logger = logging.getLogger(__name__)
 
+_SHORTER_PROMPTS = 3
+"""How often a prompt that the model does not take is made shorter."""
 _NO_MORE_STEPS = (
     "The number of steps allowed for this request is used up, so no more tools can be called. Answer now: say what was "
     "done and found out, and what is still open."
@@ -122,6 +124,13 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
     async def _reasoning(self, tool_choice: Any = None) -> Msg:
         self._check_wanted()
         await self._save()
+        for _ in range(_SHORTER_PROMPTS):
+            try:
+                return await self._say(await self._in_sight(), self._schemas, tool_choice)
+            except PromptTooLong:
+                if not await self._keeper.overflowed(self.memory, self.sys_prompt, self._schemas):
+                    raise
+                await self._save()
         return await self._say(await self._in_sight(), self._schemas, tool_choice)
 
     async def _summarizing(self) -> Msg:

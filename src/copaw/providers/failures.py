@@ -14,14 +14,20 @@
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
-from copaw.errors import ModelError, ModelRateLimited
+from copaw.errors import ModelError, ModelRateLimited, PromptTooLong
 from copaw.providers.models import ProviderInfo
 
 _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 _LONGEST_SAID = 500
+_TOO_LONG = re.compile(
+    r"context[ _](length|window|size)|prompt is too long|too many (input )?tokens|token count.* exceeds"
+    r"|range of input length|too large for model",
+    re.IGNORECASE,
+)
 
 
 class CallFailure(Exception):
@@ -74,6 +80,15 @@ def is_transient(error: CallFailure) -> bool:
 def is_rate_limit(error: CallFailure) -> bool:
     """The provider asked for fewer requests."""
     return isinstance(error, StatusFailure | Reported) and error.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def is_too_long(error: CallFailure) -> bool:
+    """The prompt is longer than the model takes. There is no common code for it, so the words must tell."""
+    match error:
+        case StatusFailure(status=400 | 413 | 422) | Reported(status=None | 400 | 413 | 422):
+            return _TOO_LONG.search(str(error)) is not None
+        case _:
+            return False
 
 
 def retry_after_s(error: CallFailure) -> float | None:
@@ -131,8 +146,13 @@ def explain(
         sentence = _connection_sentence(error, info, model)
     if attempts > 1:
         sentence += f" ({attempts} attempts)"
-    kind = ModelRateLimited if is_rate_limit(error) else ModelError
-    return kind(without_key(sentence, info))
+    return _kind(error)(without_key(sentence, info))
+
+
+def _kind(error: CallFailure) -> type[ModelError]:
+    if is_rate_limit(error):
+        return ModelRateLimited
+    return PromptTooLong if is_too_long(error) else ModelError
 
 
 def _status_sentence(error: StatusFailure, info: ProviderInfo, model: str) -> str:
@@ -157,6 +177,8 @@ def _status_sentence(error: StatusFailure, info: ProviderInfo, model: str) -> st
             advice = "The fault is on its side; try again later or choose another with `copaw models set-llm`."
         case _ if status < HTTPStatus.BAD_REQUEST:
             advice = f"Set the address where it is now with `copaw models config-key {info.id}`."
+        case _ if is_too_long(error):
+            advice = f"The conversation is longer than model '{model}' takes; send /compact, or lower max_input_length."
         case _:
             advice = f"It did not accept the request to model '{model}'; check generate_kwargs and the model's limits."
     return f"{said} {advice}"

@@ -46,6 +46,18 @@ def test_a_count_that_was_too_low_is_corrected_and_one_that_was_too_high_is_not(
     assert meter.factor == 1.0
 
 
+def test_a_prompt_that_was_too_long_fills_the_window_until_the_end() -> None:
+    meter = TokenMeter(4.0)
+    meter.overflowed(1000, 3000)
+    assert meter.factor == 4.0
+    meter.learn(1000, 1000)
+    assert meter.factor == 4.0
+    meter.overflowed(2000, 3000)
+    assert meter.factor == 4.0
+    meter.overflowed(0, 3000)
+    assert meter.factor == 3000.0
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(-5, 10**7))))
 def test_the_correction_stays_within_bounds(reports: list[tuple[int, int]]) -> None:
     meter = TokenMeter(4.0)

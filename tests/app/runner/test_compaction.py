@@ -20,7 +20,7 @@ from copaw.app.runner.session import SessionFiles
 from copaw.config.models import ModelSlotConfig
 from copaw.config.models.agent import new_profile
 from copaw.config.snapshot import AgentSnapshot
-from copaw.errors import EndReason, ModelError
+from copaw.errors import EndReason, ModelError, PromptTooLong
 from copaw.paths import WorkspacePaths
 from copaw.ports import Json, Tool, ToolContext, Turn
 from copaw.providers.answer import Heard, Piece
@@ -35,10 +35,13 @@ class TwoMinds(ChatModel):
     def __init__(self, notes: Callable[[], Any]) -> None:
         super().__init__("two-minds")
         self.notes = notes
+        self.max_bytes: int | None = None
 
     async def converse(
         self, messages: list[Json], tools: list[Json] | None = None, tool_choice: str | None = None
     ) -> AsyncGenerator[Heard, None]:
+        if self.max_bytes is not None and len(json.dumps(messages)) > self.max_bytes:
+            raise PromptTooLong
         is_summary = "You keep the notes" in json.dumps(messages[0]["content"])
         yield [Piece(0, "text", await self.notes() if is_summary else "ok")]
 
@@ -64,7 +67,8 @@ class NoTools:
 class Agent:
     """One session of an agent, on as many generations as a test wants."""
 
-    def __init__(self, root: Path, notes: Callable[[], Any]) -> None:
+    def __init__(self, root: Path, notes: Callable[[], Any], settings: ContextSettings = SMALL) -> None:
+        self.settings = settings
         self.files = WorkspacePaths(root)
         self.locks = KeyedLocks()
         self.told: list[str] = []
@@ -80,7 +84,7 @@ class Agent:
             return Bound(self.model)
 
         return AgentTurnRunner(
-            factory=AgentFactory(snapshot, bind, NoTools(), SMALL),
+            factory=AgentFactory(snapshot, bind, NoTools(), self.settings),
             agent_name="Agent",
             sessions=SessionFiles(self.files.sessions_dir),
             kept=KeptFiles(self.files),
@@ -201,3 +205,32 @@ async def test_a_model_that_fails_at_the_notes_does_not_end_the_turn(tmp_path: P
     kept = await asyncio.to_thread(KeptFiles(agent.files).compacted, agent.files.sessions_dir / "u_s.json")
     words = [message["content"][0]["text"].split()[0] for message, _ in kept]
     assert [*words, *said] == [*EVERYTHING, "5", "ok"]
+
+
+async def noted() -> str:
+    return "noted"
+
+
+async def test_a_model_that_takes_less_than_configured_is_given_less(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, noted, ContextSettings())
+    await agent.fill()
+    await agent.fill()
+    agent.model.max_bytes = 8000
+    assert (await agent.say("now " + "x" * 1000))["status"] == "completed"
+    said, summary = await written(agent)
+    assert said[-2:] == ["now", "ok"]
+    assert "\nnoted\n" in summary
+    # What was learned serves the turns that follow: none of them is refused first.
+    agent.model.max_bytes = 9000
+    for _ in range(20):
+        assert (await agent.say("more " + "x" * 1000))["status"] == "completed"
+    compacted = await agent.runner.compact(agent.turn(""))
+    assert compacted.messages > 0
+
+
+async def test_a_prompt_that_cannot_be_made_shorter_is_refused_as_it_was(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, noted)
+    agent.model.max_bytes = 10
+    response = await agent.say("too long already")
+    assert (response["status"], response["error"]["message"]) == ("failed", PromptTooLong().message)
+    assert await asyncio.to_thread(agent.said) == ["too"]

@@ -22,7 +22,7 @@ from copaw.agents.context.shorten import result_text, shorten, with_text
 from copaw.agents.context.summary import Summariser, with_heading, without_heading
 from copaw.agents.context.tokens import TokenMeter, size_bytes
 from copaw.agents.context.transcript import parts, transcript
-from copaw.errors import CopawError
+from copaw.errors import CopawError, PromptTooLong
 from copaw.ports import Block, Compacted, Json
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ _WHOLE = "whole_result"
 """The field of a shortened result with the file and the bytes of the whole of it."""
 _LAST_WORDS_BYTES = 2_000
 _TRANSCRIPT_SHARE = 0.5
+_TRIES = 4
 
 Entry = tuple[Msg, list[str]]
 """A message and its marks, as a memory has them."""
@@ -97,6 +98,13 @@ class ContextKeeper:
             await self._compact_older(memory, settings, head)
             self._estimated = head + self._size(memory)
 
+    async def overflowed(self, memory: InMemoryMemory, sys_prompt: str, schemas: Sequence[Json]) -> bool:
+        """The model does not take the prompt of the last :meth:`fit`: make it shorter. ``False`` if it is not."""
+        before = self._estimated
+        self._meter.overflowed(before, self._settings.window)
+        await self.fit(memory, sys_prompt, schemas)
+        return self._estimated < before
+
     def learn(self, reported: int) -> None:
         """The model has counted the prompt of the last :meth:`fit`."""
         self._meter.learn(self._estimated, reported)
@@ -152,15 +160,20 @@ class ContextKeeper:
         return Compacted(count, before, self._counted(memory), kept_in)
 
     async def _notes(self, memory: InMemoryMemory, leaving: Sequence[Entry], instructions: str = "") -> str:
-        settings = self._settings.in_estimates(self._meter.factor)
         texts = [
             text
             for msg, marks in leaving
-            if COMPRESSED not in marks and (text := transcript(msg.role, msg.content, thinking=settings.thinking))
+            if COMPRESSED not in marks and (text := transcript(msg.role, msg.content, thinking=self._settings.thinking))
         ]
-        max_bytes = int(settings.window * settings.divisor * _TRANSCRIPT_SHARE)
         notes = without_heading(memory._compressed_summary)
-        return await self._summariser.summarise(notes, parts(texts, max_bytes), instructions)
+        for _ in range(_TRIES):
+            tokens = int(self._settings.in_estimates(self._meter.factor).window * _TRANSCRIPT_SHARE)
+            try:
+                max_bytes = int(tokens * self._settings.divisor)
+                return await self._summariser.summarise(notes, parts(texts, max_bytes), instructions)
+            except PromptTooLong:
+                self._meter.overflowed(tokens, self._settings.window)
+        raise PromptTooLong
 
     async def _replace(self, memory: InMemoryMemory, count: int, notes: str, staying: Sequence[Entry] = ()) -> str:
         kept_in = await self._records.keep_messages(memory.content[:count], memory._compressed_summary)

@@ -14,19 +14,20 @@ MESSAGE_TOKENS = 4
 """The role and the borders of a message."""
 MAX_FACTOR = 4.0
 _LEAST_TO_LEARN_FROM = 200
+_STILL_FITS = 0.75
 
 
 class TokenMeter:
     """Estimates, and by how much the model itself counts more. One for all turns on one model.
 
     :param divisor: bytes of UTF-8 a token.
-    :ivar factor: what the model counts for one token of an estimate, at least 1. Estimates are without it, so that
-        one that is remembered stays comparable.
+    Estimates are without the correction, so that one that is remembered stays comparable.
     """
 
     def __init__(self, divisor: float) -> None:
         self._divisor = divisor
-        self.factor = 1.0
+        self._learned = 1.0
+        self._least = 1.0
         self._schemas: Sequence[Json] = ()
         self._schemas_bytes = 0
 
@@ -36,7 +37,16 @@ class TokenMeter:
         Only a count that is too low does harm, so an estimate is never corrected downwards.
         """
         if estimated >= _LEAST_TO_LEARN_FROM and reported > 0:
-            self.factor = min(max(reported / estimated, 1.0), MAX_FACTOR)
+            self._learned = min(max(reported / estimated, 1.0), MAX_FACTOR)
+
+    def overflowed(self, estimated: int, window: int) -> None:
+        """A prompt of this estimate was more than the model takes: from now on a smaller one fills the window."""
+        self._least = max(self._least, window / max(_STILL_FITS * estimated, 1.0))
+
+    @property
+    def factor(self) -> float:
+        """How many tokens of the window one token of an estimate takes, at least 1."""
+        return max(self._learned, self._least)
 
     def text(self, text: str) -> int:
         """A text."""
