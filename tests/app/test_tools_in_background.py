@@ -14,6 +14,7 @@ import pytest
 from copaw.app.background.records import CallbackState, TaskKind, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.tool_tasks import ToolCalls
 from copaw.app.services import Services, open_services
+from copaw.config.models import ChannelConfig
 from copaw.errors import EndReason
 from copaw.ports import Json, ToolContext
 from copaw.testing.eventually import eventually
@@ -189,3 +190,66 @@ async def test_what_runs_when_the_server_goes_is_interrupted_and_told_by_the_nex
         assert ended.result["output"][0]["content"][0]["data"]["name"] == SHELL
         await eventually(lambda: len(second.push.recent()) == 1, "the session is told")
         assert "has ended (interrupted)" in second.push.consume("s")[0]["text"]
+
+
+CHANNEL = """
+import asyncio
+from pathlib import Path
+from copaw.app.channels.base import BaseChannel
+from copaw.app.channels.message import text_of
+
+class Paper(BaseChannel):
+    channel = "paper"
+
+    async def run(self, ready):
+        ready()
+        await asyncio.Event().wait()
+
+    async def send(self, target, parts):
+        await asyncio.to_thread(self.write, f"{{target.user_id}} {{target.session_id}} {{text_of(parts)}}")
+
+    def write(self, line):
+        with Path({file!r}).open("a") as paper:
+            print(line, file=paper)
+"""
+
+
+async def test_a_channel_is_told_once_over_a_reload_and_of_what_a_restart_interrupted(tmp_path: Path) -> None:
+    home, paper = fresh_home(tmp_path), tmp_path / "paper"
+    channels = home.working_dir / "custom_channels"
+    channels.mkdir()
+    (channels / "paper.py").write_text(CHANNEL.format(file=str(paper)))
+    on = ChannelConfig.model_validate({"paper": {"enabled": True}})
+
+    def told() -> list[str]:
+        return paper.read_text().splitlines() if paper.exists() else []
+
+    async def begin(services: Services, command: str) -> TaskRecord:
+        asked = request(call(SHELL, command=command), session_id="s", channel="paper")
+        await (await services.runner.start(asked, AGENT, kind="channel")).wait_end()
+        return (await tool_tasks(services))[0]
+
+    async with open_services(home, shutdown_grace_s=0.0) as first:
+        await first.ready.wait()
+        await first.config.patch_agent(AGENT, lambda profile: setattr(profile, "channels", on))
+        await first.tools.set_async(AGENT, SHELL, True)
+        await first.manager.reload_agent(AGENT)
+        go = tmp_path / "go"
+        short = await begin(first, f"while [ ! -e {go} ]; do sleep 0.02; done")
+        long = await begin(first, "sleep 60")
+        await first.tools.toggle(AGENT, "grep_search")
+        await first.manager.reload_agent(AGENT)
+        go.touch()
+        await eventually(lambda: bool(told()), "the end is told")
+        assert told() == [f"u s Task {short.id} of tool {SHELL} has ended (succeeded). [exit code 0, no output]"]
+    assert len(told()) == 1
+    async with open_services(home, shutdown_grace_s=0.0) as second:
+        await eventually(lambda: len(told()) == 2, "the next start tells what the end of the server interrupted")
+        assert told()[1].startswith(f"u s Task {long.id} of tool {SHELL} has ended (interrupted).")
+        async with asyncio.timeout(10):
+            while (await second.tasks.get(long.id)).notice_state is CallbackState.PENDING:
+                pass
+    async with open_services(home, shutdown_grace_s=0.0) as third:
+        await third.ready.wait()
+        await (await third.tasks.store()).get(long.id)
+    assert len(told()) == 2

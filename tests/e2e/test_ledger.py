@@ -62,6 +62,27 @@ async def test_every_task_in_flight_has_a_true_end_after_the_server_went(tmp_pat
         await _resumed(own, [task["retried_as"] for task in tasks if task["retried_as"]])
 
 
+async def test_a_call_that_had_begun_is_not_repeated_however_early_the_server_is_killed(tmp_path: Path) -> None:
+    marks = [tmp_path / f"mark{number}" for number in range(5)]
+    async with running_server(tmp_path / "home", environ=GRACE) as own:
+        for number, mark in enumerate(marks):
+            call = "call execute_shell_command " + json.dumps({"command": f"echo begun >> {mark}; sleep 30"})
+            body = message(f"{call}\nsay never", session_id=f"s{number}", user_id="u", on_interrupt="resume")
+            await own.call("POST", "/agent/process/task", body)
+
+        async def all_begun() -> bool:
+            return all(mark.exists() for mark in marks)
+
+        await wait_until(all_begun)
+        own.process.send_signal(signal.SIGKILL)
+        await own.wait_ended()
+    async with running_server(tmp_path / "home", environ=GRACE) as own:
+        tasks = (await own.call("GET", "/tasks?limit=100"))["tasks"]
+        assert len(tasks) == 2 * len(marks)
+        await _resumed(own, [task["id"] for task in tasks if task["retry_of"]])
+        assert [mark.read_text() for mark in marks] == ["begun\n"] * len(marks)
+
+
 async def _resumed(server: RunningServer, ids: list[str]) -> None:
     async def all_ended() -> bool:
         return not {"queued", "running"} & set(await states(server))
