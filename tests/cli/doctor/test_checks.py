@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from copaw.aiokits.files import set_aside
 from copaw.cli.doctor import leftover
 from copaw.cli.doctor.checks import examine, worst
 from copaw.cli.doctor.finding import Finding, Level, Subject
+from copaw.cli.transport import ServerRefused
 from copaw.errors import NotFound
 
 
@@ -27,6 +29,18 @@ def test_a_check_that_fails_is_a_finding_and_stops_no_other(subject: Subject, er
     findings = list(examine(subject, [fails, well]))
     assert [finding.level for finding in findings] == [Level.WARN, Level.ERROR, Level.OK]
     assert str(error) in findings[1].what
+
+
+@pytest.mark.parametrize(("environ", "mend"), [({"COPAW_API_TOKEN": "x"}, "unset"), ({}, "export")])
+def test_a_server_that_lets_nobody_in_says_so_once(subject: Subject, environ: dict[str, str], mend: str) -> None:
+    def refused(_subject: Subject) -> Iterator[Finding]:
+        yield from ()
+        raise ServerRefused(401, "Log in first.")
+
+    findings = list(examine(replace(subject, environ=environ), [refused, refused, well]))
+    assert [finding.level for finding in findings] == [Level.ERROR, Level.OK]
+    assert "Log in first." in findings[0].what
+    assert findings[0].mend.startswith(f"{mend} COPAW_API_TOKEN")
 
 
 def test_the_worst_counts() -> None:

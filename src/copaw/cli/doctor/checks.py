@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from copaw.cli.credentials import VARIABLE
 from copaw.cli.doctor import (
     access,
     clock,
@@ -18,6 +19,7 @@ from copaw.cli.doctor import (
     server,
 )
 from copaw.cli.doctor.finding import Finding, Level, Subject
+from copaw.cli.transport import ServerRefused
 from copaw.errors import CopawError
 
 Check = Callable[[Subject], Iterable[Finding]]
@@ -52,10 +54,17 @@ logger = logging.getLogger(__name__)
 
 def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
     """The findings of every check, as they come. A check that fails is a finding, and does not stop the others."""
+    let_in = True
     for check in checks:
         name = check.__module__.rpartition(".")[2]
         try:
             yield from check(subject)
+        except ServerRefused as refused:
+            if refused.status != 401:
+                yield Finding(name, Level.ERROR, f"This could not be looked at: {refused}", "copaw daemon logs")
+            elif let_in:
+                let_in = False  # once is enough: every further question is refused in the same way
+                yield _not_let_in(subject, refused)
         except (CopawError, OSError) as error:
             yield Finding(name, Level.ERROR, f"This could not be looked at: {error}", "copaw daemon logs")
         except Exception as error:
@@ -63,6 +72,11 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Find
             logger.exception("a check failed")
             what = f"The check itself failed: {type(error).__name__}: {error}"
             yield Finding(name, Level.ERROR, what, "copaw update")
+
+
+def _not_let_in(subject: Subject, refused: ServerRefused) -> Finding:
+    mend = f"unset {VARIABLE}" if subject.environ.get(VARIABLE) else f"export {VARIABLE}=..."
+    return Finding("access", Level.ERROR, f"The server at {subject.address} does not let this in: {refused}", mend)
 
 
 def worst(findings: Iterable[Finding]) -> Level:
