@@ -147,6 +147,13 @@ async def test_a_tool_is_called_and_its_result_told_to_the_model() -> None:
     assert [message["role"] for message in model.asked[1][0]] == ["system", "user", "assistant", "tool"]
 
 
+async def test_a_call_that_was_cut_is_not_made() -> None:
+    cut = Piece(0, "tool_use", '{"text": "rm -rf /tmp/', "c1", "echo", {"cut": True})
+    stage = Stage(Scripted([cut], [Piece(0, "text", "sorry")]))
+    await stage.run()
+    assert "This call was not made" in stage.kept()[1][0]["output"][0]["text"]
+
+
 async def test_at_the_last_step_the_model_sums_up_without_tools() -> None:
     model = Scripted([call(1)], [call(2)], [Piece(0, "text", "so far")])
     stage = Stage(model, max_iters=2)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from copaw.providers.answer import Answer, Piece, Usage, parse_arguments
+from copaw.providers.answer import CUT, Answer, Piece, Usage, parse_arguments
 
 
 def test_pieces_make_blocks_in_the_order_in_which_they_appeared() -> None:
@@ -34,3 +34,14 @@ def test_pieces_make_blocks_in_the_order_in_which_they_appeared() -> None:
 )
 def test_arguments_are_an_object_whatever_the_model_wrote(text: str, arguments: dict[str, object]) -> None:
     assert parse_arguments(text) == arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "cut"), [('{"a": "x', {}, True), ('{"a": 1}', {"a": 1}, False), ("", {}, False)]
+)
+def test_a_call_that_was_cut_is_not_mended(text: str, arguments: dict[str, object], cut: bool) -> None:
+    answer = Answer()
+    answer.add([Piece(0, "tool_use", text, "c", "f"), Piece(0, "tool_use", "", "c", "f", {CUT: True})])
+    (block,) = answer.blocks()
+    assert block["input"] == arguments
+    assert (CUT in block) is cut

@@ -114,3 +114,12 @@ def test_a_whole_answer() -> None:
     assert reader.complete
     with pytest.raises(NotTheProtocol, match="no content"):
         reader.whole({"object": "chat.completion"}, [])
+
+
+def test_an_answer_that_was_too_long_marks_the_call_it_broke_off_in() -> None:
+    answer = read(
+        start(0, type="tool_use", id="t", name="f", input={}),
+        delta(0, type="input_json_delta", partial_json='{"a":'),
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {}},
+    )
+    assert answer.blocks()[0]["cut"] is True

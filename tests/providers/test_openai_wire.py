@@ -197,3 +197,19 @@ def test_a_whole_answer_is_read_like_a_stream_of_one() -> None:
 def test_a_whole_answer_without_choices_is_no_answer() -> None:
     with pytest.raises(NotTheProtocol, match="no choices"):
         OpenAIReader().whole({"object": "list"}, [])
+
+
+def test_an_answer_that_was_too_long_marks_the_call_it_broke_off_in() -> None:
+    cut = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+    blocks, _ = read(delta(tool_calls=[call(0, "f", "{}", "a")]), delta(tool_calls=[call(1, "g", '{"x', "b")]), cut)
+    assert [(block["input"], block.get("cut")) for block in blocks] == [({}, None), ({}, True)]
+
+
+def test_what_the_vendors_client_takes_beside_the_request_means_the_same() -> None:
+    kwargs = {"extra_body": {"enable_thinking": False}, "extra_headers": {"X-A": 1}, "timeout": 7, "stream_options": {}}
+    info = INFO.model_copy(update={"generate_kwargs": kwargs})
+    request = OpenAIWire().request(CallSettings.of(info, "http://host/v1", "m"), Question("m", HI))
+    body = json.loads(request.body)
+    assert body == {"model": "m", "messages": HI, "stream": True, "stream_options": {}, "enable_thinking": False}
+    assert request.headers["X-A"] == "1"
+    assert request.read_timeout_s == 7

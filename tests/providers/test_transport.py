@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from copaw.errors import LifecycleBug
 from copaw.providers.failures import CallFailure, NotTheProtocol, StatusFailure, TookTooLong, Unreachable
@@ -74,6 +81,46 @@ async def test_a_server_that_does_not_speak_tls(transport: Transport) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         with pytest.raises(Unreachable):
             await fetch(transport, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+
+
+def certificate(directory: Path) -> Path:
+    """A key and a certificate for localhost that nobody else has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = directory / "localhost.pem"
+    path.write_bytes(secret + made.public_bytes(pem))
+    return path
+
+
+async def test_a_certificate_must_be_trusted(
+    transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    async with raw_server([OK], tls=context) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(Unreachable, match=r"certificate is not trusted \(self.signed certificate\)"):
+            await fetch(transport, url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        trusting = Transport()
+        assert await fetch(trusting, url) == b"hello"
+        await trusting.aclose()
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_replaced(transport: Transport) -> None:

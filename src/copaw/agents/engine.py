@@ -25,7 +25,7 @@ from agentscope.message import Msg
 from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
 from copaw.errors import EndReason, PromptTooLong
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
-from copaw.providers.answer import Answer, Piece, Usage
+from copaw.providers.answer import CUT, Answer, Piece, Usage
 from copaw.providers.chat_model import ChatModel
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,11 @@ _SHORTER_PROMPTS = 3
 _NO_MORE_STEPS = (
     "The number of steps allowed for this request is used up, so no more tools can be called. Answer now: say what was "
     "done and found out, and what is still open."
+)
+
+_TOO_LONG = (
+    "This call was not made: the answer reached its greatest length before the arguments were complete. Make the call "
+    "again with less at a time, for example in several parts."
 )
 
 
@@ -206,5 +211,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
             return ToolResult.text(f"There is no tool named {tool_call['name']!r}. Tools: {known}.", is_error=True)
+        if tool_call.get(CUT):
+            return ToolResult.text(_TOO_LONG, is_error=True)
         await self._context.recorded()
         return await tool(self._context, tool_call["input"] or {})

@@ -12,6 +12,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from copaw.ports import Block, Json
 
+CUT = "cut"
+"""In ``extra`` of a call's piece and in its block: the answer reached its greatest length in the midst of it."""
+
 Kind = Literal["text", "thinking", "tool_use"]
 
 
@@ -81,22 +84,29 @@ class _Block:
         kind, text = self.first.kind, "".join(self.parts)
         if kind != "tool_use":
             return {"type": kind, kind: text, **self.extra}
-        return {
-            "type": "tool_use",
-            "id": self.first.call_id,
-            "name": self.first.name,
-            "input": parse_arguments(text),
-            "raw_input": text,
-            **self.extra,
-        }
+        head = {"type": "tool_use", "id": self.first.call_id, "name": self.first.name}
+        if CUT not in self.extra:
+            return {**head, "input": parse_arguments(text), "raw_input": text, **self.extra}
+        # Mending what was cut would make half of a file or of a command look like the whole.
+        whole = _object(text)
+        extra = {name: value for name, value in self.extra.items() if name != CUT or whole is None}
+        return {**head, "input": whole or {}, "raw_input": text, **extra}
 
 
 def parse_arguments(text: str) -> Json:
     """A call's arguments as an object. Models make mistakes in JSON; what can be mended is, else there are none."""
-    try:
-        value: Any = json.loads(text or "{}")
-    except ValueError:
-        import json_repair
+    value = _object(text)
+    if value is not None:
+        return value
+    import json_repair
 
-        value = json_repair.loads(text)
-    return value if isinstance(value, dict) else {}
+    mended: Any = json_repair.loads(text)
+    return mended if isinstance(mended, dict) else {}
+
+
+def _object(text: str) -> Json | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

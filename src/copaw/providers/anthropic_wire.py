@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from copaw.ports import Json
-from copaw.providers.answer import Heard, Kind, Piece, Usage
+from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage
 from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
@@ -48,9 +48,7 @@ class AnthropicWire:
             body["tools"] = [_tool(schema["function"]) for schema in question.tools]
             if question.tool_choice:
                 body["tool_choice"] = _tool_choice(question.tool_choice)
-        content_type = {"Content-Type": "application/json"}
-        sent = {**content_type, **headers(settings.info.api_key)}
-        return HttpRequest("POST", f"{settings.address}/v1/messages", sent, encode(body))
+        return settings.post("/v1/messages", headers(settings.info.api_key), encode(body))
 
     def reader(self) -> AnthropicReader:
         return AnthropicReader()
@@ -74,7 +72,7 @@ class AnthropicReader:
             case "message_start":
                 self._usage |= event["message"].get("usage") or {}
             case "message_delta":
-                self.complete = self.complete or bool(event["delta"].get("stop_reason"))
+                self._stop(event["delta"].get("stop_reason"), heard)
                 self._usage |= event.get("usage") or {}
                 heard.append(self._counted())
             case "message_stop":
@@ -90,11 +88,17 @@ class AnthropicReader:
         for index, block in enumerate(body["content"]):
             self._start(index, block, heard)
         self._usage = body.get("usage") or {}
-        self.complete = True
+        self._stop(body.get("stop_reason") or "end_turn", heard)
         heard.append(self._counted())
 
     def end(self, heard: Heard) -> None:
         """Nothing is kept back."""
+
+    def _stop(self, reason: str | None, heard: Heard) -> None:
+        self.complete = self.complete or bool(reason)
+        latest = next(reversed(self._blocks.values()), None)
+        if reason == "max_tokens" and latest is not None and latest.kind == "tool_use":
+            heard.append(latest._replace(extra={CUT: True}))
 
     def _start(self, index: int, block: Json, heard: Heard) -> None:
         kind = _KINDS.get(block["type"])

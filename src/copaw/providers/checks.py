@@ -163,7 +163,7 @@ class ProviderChecks:
             raise TookTooLong from None
 
     def _model(self, info: ProviderInfo, model_id: str) -> ProviderChatModel:
-        settings = CallSettings(info, address_of(info), info.request_kwargs(model_id))
+        settings = CallSettings.of(info, address_of(info), model_id)
         return ProviderChatModel(
             model_id,
             wire=wire_of(info),

@@ -36,9 +36,8 @@ class GeminiWire:
             if question.tool_choice:
                 body["toolConfig"] = {"functionCallingConfig": _choice(question.tool_choice)}
         body |= _generation(settings.generate_kwargs)
-        headers = {"Content-Type": "application/json", "x-goog-api-key": settings.info.api_key}
-        url = f"{settings.address}/v1beta/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
-        return HttpRequest("POST", url, headers, encode(body))
+        path = f"/v1beta/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
+        return settings.post(path, {"x-goog-api-key": settings.info.api_key}, encode(body))
 
     def reader(self) -> GeminiReader:
         return GeminiReader()

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from copaw.ports import Json
-from copaw.providers.answer import Heard, Kind, Piece, Usage
+from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage
 from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
@@ -46,14 +46,14 @@ class OpenAIWire:
         if question.tool_choice and question.tools:
             body["tool_choice"] = _tool_choice(question.tool_choice)
         if body["stream"]:
-            body["stream_options"] = {"include_usage": True}
+            body.setdefault("stream_options", {"include_usage": True})
         encoded = encode(body)
         if question.tools:
             encoded = b'%b,"tools":%b}' % (encoded[:-1], self._encoded_tools(question.tools))
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream"}
         if settings.info.api_key:
             headers["Authorization"] = f"Bearer {settings.info.api_key}"
-        return HttpRequest("POST", f"{settings.address}/chat/completions", headers, encoded)
+        return settings.post("/chat/completions", headers, encoded)
 
     def reader(self) -> OpenAIReader:
         return OpenAIReader()
@@ -84,6 +84,7 @@ class OpenAIReader:
         self._texts: dict[Kind, int] = {}
         self._calls: dict[Any, _Call] = {}
         self._latest: Any = 0
+        self._too_long = False
 
     def read(self, event: Json, heard: Heard) -> None:
         """Add what a chunk says; of several choices only the first is heard."""
@@ -92,8 +93,9 @@ class OpenAIReader:
         for choice in event.get("choices") or ():
             if choice.get("index") in (0, None):
                 self._delta(choice.get("delta") or choice.get("message") or {}, heard)
-                if choice.get("finish_reason"):
+                if reason := choice.get("finish_reason"):
                     self.complete = True
+                    self._too_long = reason == "length"
         if event.get("usage"):
             heard.append(_usage(event["usage"]))
 
@@ -106,6 +108,9 @@ class OpenAIReader:
         for call in self._calls.values():
             if call.slot is None and any(call.held):
                 self._name(call, "unnamed", heard)
+        latest = self._calls.get(self._latest)
+        if self._too_long and latest is not None and latest.slot is not None:
+            heard.append(Piece(latest.slot, "tool_use", "", latest.call_id, latest.name, {CUT: True}))
 
     def _delta(self, delta: Json, heard: Heard) -> None:
         thinking = delta.get("reasoning_content") or delta.get("reasoning")

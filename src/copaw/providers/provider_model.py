@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from copaw.ports import Json
@@ -17,7 +17,7 @@ from copaw.providers.models import ProviderInfo
 from copaw.providers.rate_limit import ProviderGate
 from copaw.providers.retry import stream_with_retry
 from copaw.providers.sse import SseDecoder
-from copaw.providers.transport import HttpRequest, Reply, Transport
+from copaw.providers.transport import READ_TIMEOUT_S, HttpRequest, Reply, Transport
 
 _DONE = b"[DONE]"
 _MAX_WHOLE_BYTES = 32 * 1024 * 1024
@@ -29,11 +29,33 @@ class CallSettings:
 
     :param address: where its protocol begins, without a slash at the end.
     :param generate_kwargs: further members of the request.
+    :param headers: further headers.
+    :param read_timeout_s: the longest silence.
     """
 
     info: ProviderInfo
     address: str
     generate_kwargs: Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+    read_timeout_s: float = READ_TIMEOUT_S
+
+    @classmethod
+    def of(cls, info: ProviderInfo, address: str, model_id: str) -> CallSettings:
+        """From what is configured. What the vendors' Python clients take beside the request means the same here:
+        ``extra_body``, ``extra_headers`` and ``timeout`` in seconds."""
+        members = info.request_kwargs(model_id)
+        body, headers = members.pop("extra_body", None), members.pop("extra_headers", None)
+        timeout = members.pop("timeout", None)
+        if isinstance(body, dict):
+            members |= body
+        sent = {str(name): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+        patient = timeout if isinstance(timeout, int | float) and timeout > 0 else READ_TIMEOUT_S
+        return cls(info, address, members, sent, patient)
+
+    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> HttpRequest:
+        """A request with these settings; ``path`` comes behind the address."""
+        json_headers = {"Content-Type": "application/json", **headers, **self.headers}
+        return HttpRequest("POST", f"{self.address}{path}", json_headers, body, self.read_timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

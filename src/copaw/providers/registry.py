@@ -129,7 +129,7 @@ class ModelRegistry:
         from copaw.providers.provider_model import CallSettings
 
         info = self._usable(slot)
-        return CallSettings(info, address_of(info), info.request_kwargs(slot.model))
+        return CallSettings.of(info, address_of(info), slot.model)
 
     def _usable(self, slot: ModelSlot) -> ProviderInfo:
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,9 +27,6 @@ from copaw.providers.failures import (
     error_message,
     seconds_to_wait,
 )
-
-if TYPE_CHECKING:
-    import ssl
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 600.0
@@ -250,6 +248,8 @@ def _failure(error: Exception, *, begun: bool) -> Exception:
 
 def _reason(error: BaseException) -> str:
     match error:
+        case aiohttp.ClientSSLError():
+            return _tls_reason(error.__cause__ or error)
         case aiohttp.ClientConnectorError():
             number = error.os_error.errno or 0
             return os.strerror(number) if number > 0 else str(error.os_error.strerror or error.os_error)
@@ -258,3 +258,9 @@ def _reason(error: BaseException) -> str:
         case aiohttp.ServerDisconnectedError():
             return "it closed the connection without an answer"
     return str(error) or type(error).__name__
+
+
+def _tls_reason(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); SSL_CERT_FILE can name others to trust"
+    return f"no secure connection ({error})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,10 +36,13 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(*scripts: Script, hold: bool = False) -> AsyncIterator[RawServer]:
+async def raw_server(
+    *scripts: Script, hold: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
     """Answer the first request by the first script, and so on; the last one serves all that follow.
 
     :param hold: keep connections open behind an answer.
+    :param tls: speak it.
     """
     connections: set[asyncio.StreamWriter] = set()
 
@@ -61,8 +65,9 @@ async def raw_server(*scripts: Script, hold: bool = False) -> AsyncIterator[RawS
         if hold:
             await reader.read()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server = RawServer(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1")
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    server = RawServer(f"{scheme}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1")
     try:
         yield server
     finally:
