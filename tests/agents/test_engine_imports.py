@@ -57,6 +57,6 @@ values = [float(numpy.linalg.norm(numpy.array([3.0, 4.0]))), requests.codes.ok, 
 print(json.dumps([waiting, values, type(numpy).__name__]), file=sys.stderr)
 """
     waiting, values, kind = answer(code)
-    assert set(waiting) >= {"dashscope", "numpy", "requests", "socketio"}
+    assert set(waiting) >= {"dashscope", "numpy", "requests", "rich.console", "socketio"}
     assert values == [5.0, 200, "DashScopeChatModel"]
     assert kind == "module"

@@ -11,8 +11,13 @@ from copaw.agents.lazy_imports import lazily
 REEXPORTING = ("agentscope", "mcp")
 """agentscope's packages offer every model, memory and tool it has; ``mcp`` offers its server half too."""
 
-DEFERRED = ("dashscope", "jsonschema", "numpy", "requests", "socketio")
-"""Imported by modules of agentscope that an agent needs, for functions that no agent here calls."""
+DEFERRED = (
+    *("dashscope", "jsonschema", "numpy", "requests", "socketio"),
+    # The command line of httpx, which comes with its package.
+    *("pygments.lexers", "pygments.util"),
+    *("rich.console", "rich.markup", "rich.progress", "rich.syntax", "rich.table"),
+)
+"""Imported by modules that an agent needs, for functions that no agent here calls."""
 
 
 def load_engine() -> None:
