@@ -173,10 +173,27 @@ async def test_the_agents_and_their_settings_read_as_1_0_2_answered_them(old: Ol
         "/agent/": "agent_root.json",
         "/agent/health": "agent_health.json",
         "/models/active": "models_active.json",
+        "/auth/status": "auth_status.json",
+        "/config/heartbeat": "heartbeat.json",
+        "/config/agents/llm-routing": "llm_routing.json",
+        "/config/user-timezone": "timezone.json",
+        "/console/push-messages": "push_messages.json",
+        "/mcp": "mcp.json",
+        "/settings/language": "settings_language.json",
+        "/token-usage": "token_usage.json",
     }
     for path, name in answers.items():
         wanted, found = sample(name, old.home), await old.server.call("GET", path)
         assert missing(wanted, found) == [], path
+
+
+@pytest.mark.parametrize(("path", "name"), [("/models", "models.json"), ("/tools", "tools.json")])
+async def test_what_1_0_2_offered_comes_first_and_in_its_order(old: OldHome, path: str, name: str) -> None:
+    wanted, found = sample(name, old.home), await old.server.call("GET", path)
+    for provider in wanted:
+        if provider.get("id") == "openai":  # its key is in this home
+            del provider["api_key"]
+    assert [missing(*both) for both in zip(wanted, found, strict=False)] == [[]] * len(wanted)
 
 
 def missing(wanted: Any, found: Any, path: str = "") -> list[str]:

@@ -234,6 +234,52 @@ async def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fuzz
         yield Fuzzed(server, _described(document), known)
 
 
+def _raw(head: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    return b"\r\n".join([head + b" HTTP/1.1", b"Host: copaw", b"Connection: close", *headers, b"", body])
+
+
+NO_CLIENT_SENDS = [
+    _raw(b"GET /api/agents/%ff%00"),
+    _raw(b"GET /api/chats?user_id=%ff%00&channel=%ed%a0%80"),
+    _raw(b"GET /api/agent/files/..%2f..%2f..%2fetc%2fpasswd"),
+    _raw(b"GET /api/agent/files/%2e%2e/%2e%2e/config.json"),
+    _raw(b"GET /api/files/preview/%00"),
+    _raw(b"GET /api/tasks?limit=" + b"9" * 400),
+    _raw(b"GET /api/tasks?cursor=%ff%fe"),
+    _raw(b"GET /api/agents/" + b"a" * 9000),
+    _raw(b"GET /console/../../etc/passwd"),
+    _raw(b"GET /api/chats", b"X-Agent-Id: \xff\xfe"),
+    _raw(b"GET /api/chats", b"X-Agent-Id: " + b"a" * 9000),
+    _raw(b"GET /api/agents/default", b"If-None-Match: \xff"),
+    _raw(b"PUT /api/agents/default", b'If-Match: "' + b"9" * 5000 + b'"', b"Content-Length: 2", body=b"{}"),
+    _raw(b"PUT /api/agents/default", b"If-Match: \x80, W/*", b"Content-Length: 2", body=b"{}"),
+    _raw(b"GET /api/tasks/x/events", b"Last-Event-ID: " + b"9" * 5000),
+    _raw(b"GET /api/chats", b"Authorization: Bearer \xff", b"Cookie: =;;\xff=\xff"),
+    _raw(b"POST /api/chats", b"Transfer-Encoding: chunked", body=b"zz\r\n"),
+    _raw(b"POST /api/chats", b"Content-Length: -1"),
+    _raw(b"POST /api/chats", b"Content-Type: application/json; charset=nonsense", b"Content-Length: 2", body=b"{}"),
+    _raw(b"POST /api/console/upload", b"Content-Type: multipart/form-data", b"Content-Length: 3", body=b"--x"),
+    _raw(b"POST /api/console/upload", b"Content-Type: multipart/form-data; boundary=\xff", b"Content-Length: 0"),
+    _raw(b"BREW /api/agents"),
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"\0" * 100,
+    b"GET /api/agents\r\n\r\n",
+]
+
+
+async def test_what_no_client_sends_does_no_harm(fuzzed: Fuzzed) -> None:
+    host, port = fuzzed.server.base_url.removeprefix("http://").split(":")
+    for request in NO_CLIENT_SENDS:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request)
+        async with asyncio.timeout(PATIENCE_S):
+            status_line = await reader.readline()
+        assert not status_line or status_line.split()[1][:1] in (b"2", b"3", b"4"), (request[:100], status_line)
+        writer.close()
+    assert (await fuzzed.server.http.get("/healthz")).status_code == 200
+    assert not _tracebacks(fuzzed.server.log)
+
+
 async def test_no_request_is_a_server_error(fuzzed: Fuzzed, examples: int, record_property: Any) -> None:
     wanted = examples or BOUNDED
     operations = await asyncio.to_thread(fuzzed.operations)
