@@ -47,6 +47,14 @@ async def test_messages_stay_what_they_are_and_empty_texts_are_none() -> None:
     assert [(turn.role, turn.texts()) for turn in said] == [("system", "s"), ("user", "a"), ("user", "c")]
 
 
+async def test_blocks_of_which_no_provider_knows_are_told_or_left_out() -> None:
+    odd = {"type": "of_a_plugin", "at": 1}
+    file = {"type": "file", "source": {"type": "url", "url": "file:///x.zip"}, "filename": "x.zip"}
+    said = await turns(msg("user", odd, file, text("a")), msg("assistant", odd, file))
+    assert [(turn.role, turn.texts()) for turn in said] == [("user", "[File x.zip: file:///x.zip]\na")]
+    assert len(said[0].blocks) == 2
+
+
 async def test_every_call_has_its_result_right_behind_it() -> None:
     said = await turns(
         msg("assistant", call("1"), call("2")), result("2", "two"), result("1", "one"), msg("user", text("x"))

@@ -21,6 +21,7 @@ from agentscope.message import Msg
 from copaw.ports import Block, Json
 
 MEDIA = ("image", "audio", "video")
+_SAID = ("text", "thinking", "tool_use", "tool_result", *MEDIA)
 MAX_MEDIA_BYTES = 20 * 1024 * 1024
 _NO_RESULT = "[The result of this call was lost.]"
 
@@ -65,17 +66,26 @@ def _turns(msgs: Iterable[Msg]) -> list[Turn]:
     turns: list[Turn] = []
     for msg in msgs:
         for role in ("tool", msg.role):
-            blocks = [block for block in msg.get_content_blocks() if _is_for(role, block)]
+            blocks = [_told(block, role) for block in msg.get_content_blocks() if _is_for(role, block)]
             if blocks:
                 turns.append(Turn(role, blocks))
     return turns
 
 
 def _is_for(role: Role, block: Block) -> bool:
-    if block["type"] == "text" and not block["text"]:
-        return False
+    known = block["type"] in _SAID or (block["type"] == "file" and role == "user")
+    if not known or (block["type"] == "text" and not block["text"]):
+        return False  # of what is not known here, no provider knows either
     is_result: bool = block["type"] == "tool_result"
     return is_result == (role == "tool")
+
+
+def _told(block: Block, role: Role) -> Block:
+    """A file that the user sent is told of: no provider takes one."""
+    if block["type"] != "file" or role != "user":
+        return block
+    where = (block.get("source") or {}).get("url") or "sent along"
+    return {"type": "text", "text": f"[File {block.get('filename') or 'without a name'}: {where}]"}
 
 
 def _with_results(turns: list[Turn]) -> list[Turn]:

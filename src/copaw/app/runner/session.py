@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from copaw.aiokits.files import set_aside, write_atomic
+from copaw.app.runner.session_shape import is_message
 from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,10 @@ def _parse(path: Path, data: bytes) -> SessionState:
     if not isinstance(content, list):
         raise ValueError("agent.memory.content is not a list")
     entries = [_entry(item, position) for position, item in enumerate(content)]
-    return SessionState(path, entries, str(memory.get("_compressed_summary") or ""), raw)
+    summary = memory.get("_compressed_summary") or ""
+    if not isinstance(summary, str):
+        raise ValueError("agent.memory._compressed_summary is not a text")
+    return SessionState(path, entries, summary, raw)
 
 
 def _object(value: Any, name: str) -> Json:
@@ -158,19 +162,6 @@ def _object(value: Any, name: str) -> Json:
 def _entry(item: Any, position: int) -> Entry:
     # Older versions stored bare messages without marks.
     message, marks = item if isinstance(item, list) and len(item) == 2 else (item, [])
-    valid = (
-        isinstance(message, dict)
-        and _are_blocks(message.get("content"))
-        and message.get("role") in ("user", "assistant", "system")
-        and isinstance(message.get("name"), str)
-        and isinstance(marks, list)
-    )
-    if not valid:
+    if not (is_message(message) and isinstance(marks, list)):
         raise ValueError(f"agent.memory.content[{position}] is not a message")
     return message, marks
-
-
-def _are_blocks(content: Any) -> bool:
-    if isinstance(content, list):
-        return all(isinstance(block, dict) and isinstance(block.get("source") or {}, dict) for block in content)
-    return isinstance(content, str)
