@@ -48,6 +48,17 @@ def test_show_prints_the_answer_or_why_there_is_none(ask: Any, server: Any) -> N
     assert said.rstrip().endswith("all done\n\nError: no disk")
 
 
+def test_a_tool_call_is_shown_with_what_it_gave_back(ask: Any, server: Any) -> None:
+    call = {"kind": "tool", "tool": "grep_search", "arguments": {"pattern": "x"}, "answer": "3 lines"}
+    server.on("GET", "/api/tasks/t1", {**task(), **call})
+    said = ask("tasks", "show", "t1").stdout
+    assert "tool: grep_search" in said
+    assert said.rstrip().endswith("3 lines")
+    server.on("GET", "/api/tasks", {"tasks": [{**task(), **call}], "next_cursor": None})
+    assert "tool" in ask("tasks", "list", "--kind", "tool").stdout
+    assert server.seen[-1].query["kind"] == "tool"
+
+
 def test_an_unknown_task_is_one_sentence_and_status_1(ask: Any, server: Any) -> None:
     server.on("GET", "/api/tasks/no", {"detail": "Task no not found."}, status=404)
     done = ask("tasks", "show", "no")

@@ -25,10 +25,16 @@ class TaskClient:
         self.http = http
 
     def page(
-        self, *, state: str | None = None, agent: str | None = None, limit: int, cursor: str | None = None
+        self,
+        *,
+        state: str | None = None,
+        agent: str | None = None,
+        kind: str | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> Json:
         """``{"tasks", "next_cursor"}``."""
-        query = {"state": state, "agent_id": agent, "limit": str(limit), "cursor": cursor}
+        query = {"state": state, "agent_id": agent, "kind": kind, "limit": str(limit), "cursor": cursor}
         return _object(self.http.call("GET", TASKS, query=query))
 
     def show(self, task_id: str) -> Json:

@@ -32,12 +32,13 @@ def show_table(tasks: list[Json]) -> None:
 def table_of(tasks: Iterable[Json]) -> Table:
     from rich.table import Table
 
-    table = Table("ID", "AGENT", "STATE", "AGE", "RAN", "SESSION", "WHY", box=None, pad_edge=False)
+    table = Table("ID", "AGENT", "KIND", "STATE", "AGE", "RAN", "SESSION", "WHY", box=None, pad_edge=False)
     for task in tasks:
         state = str(task.get("state"))
         table.add_row(
             str(task.get("id")),
             str(task.get("agent_id")),
+            str(task.get("kind") or "run"),
             f"[{_COLOURS.get(state, 'default')}]{state}[/]",
             seconds(_since(task.get("created_at"))),
             seconds(ran_s(task)),
@@ -57,8 +58,8 @@ def ran_s(task: Json) -> float | None:
 
 def show_one(task: Json) -> None:
     """Print a task, and its answer or error when it has ended."""
-    names = ("id", "agent_id", "session_id", "state", "end_reason", "attempt", "retry_of", "retried_as", "created_at",
-             "started_at", "ended_at", "timeout_seconds", "generation")  # fmt: skip
+    names = ("id", "agent_id", "session_id", "kind", "tool", "arguments", "state", "end_reason", "attempt", "retry_of",
+             "retried_as", "created_at", "started_at", "ended_at", "timeout_seconds", "generation")  # fmt: skip
     for name in names:
         if task.get(name) is not None:
             click.echo(f"{name}: {task[name]}")
@@ -70,6 +71,8 @@ def show_one(task: Json) -> None:
 def outcome(task: Json) -> str:
     """What a task answered, or why it did not; empty while it is under way."""
     match task:
+        case {"kind": "tool", "answer": str(answer)}:
+            return answer
         case {"state": "succeeded", "result": dict(result)}:
             return runs.answer_text(result)
         case {"state": str(state), "result": dict(result)} if state not in UNDER_WAY:

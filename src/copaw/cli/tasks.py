@@ -8,11 +8,13 @@ from copaw.cli.context import Root
 from copaw.cli.output import print_json
 from copaw.cli.task_client import UNDER_WAY, TaskClient
 
+KINDS = ("run", "tool")
 STATES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out", "interrupted")
 _base_url = click.option("--base-url", help="Address of the server, such as http://127.0.0.1:8088.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 _state = click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
 _agent = click.option("--agent", help="Only tasks of this agent.")
+_kind = click.option("--kind", type=click.Choice(KINDS), help="Only runs of requests, or only tool calls.")
 
 
 def _client(root: Root, base_url: str | None) -> TaskClient:
@@ -27,6 +29,7 @@ def tasks() -> None:
 @tasks.command("list")
 @_state
 @_agent
+@_kind
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @click.option("--cursor", help="Go on where the last page ended (next_cursor of --json).")
 @_json
@@ -36,13 +39,14 @@ def list_tasks(
     root: Root,
     state: str | None,
     agent: str | None,
+    kind: str | None,
     limit: int,
     cursor: str | None,
     as_json: bool,
     base_url: str | None,
 ) -> None:
     """List tasks, newest first."""
-    page = _client(root, base_url).page(state=state, agent=agent, limit=limit, cursor=cursor)
+    page = _client(root, base_url).page(state=state, agent=agent, kind=kind, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return

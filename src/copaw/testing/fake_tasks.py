@@ -14,6 +14,8 @@ from copaw.app.runner.events import Event, ResponseStream, ended_error, error_ob
 from copaw.errors import CopawError, EndReason
 from copaw.ports import Hold, Json, at_once
 
+QUIET_TURNS = 30
+"""So many turns of the event loop without a call of a store, and nobody is about to make one."""
 WRITES = frozenset({"add", "advance", "annotate", "delete", "add_events", "resume", "trim"})
 
 
@@ -135,7 +137,7 @@ class FakeRuns:
 class MortalStore:
     """A store that stops answering, as if its process was killed, in or after its n-th write.
 
-    :ivar dead: set when it has died.
+    :ivar dead: set when it has died. :ivar busy: so many calls are under way.
     """
 
     def __init__(self, store: TaskStore) -> None:
@@ -143,6 +145,14 @@ class MortalStore:
         self._left: int | None = None
         self._lands = False
         self.dead = asyncio.Event()
+        self.busy = 0
+
+    async def wait_idle(self) -> None:
+        """Wait until nobody uses it, and nobody is about to, or it has died."""
+        quiet = 0
+        while quiet < QUIET_TURNS and not self.dead.is_set():
+            await asyncio.sleep(0 if not self.busy else 0.0005)
+            quiet = 0 if self.busy else quiet + 1
 
     def die_in(self, writes: int, *, lands: bool) -> None:
         """Die in the write after the next ``writes``. If it ``lands``, it is in the store; nobody hears of it."""
@@ -150,7 +160,17 @@ class MortalStore:
 
     def __getattr__(self, name: str) -> Any:
         method = object.__getattribute__(self._store, name)
-        return self._mortal(method) if name in WRITES else method
+        return self._counted(self._mortal(method) if name in WRITES else method)
+
+    def _counted(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.busy += 1
+            try:
+                return await method(*args, **kwargs)
+            finally:
+                self.busy -= 1
+
+        return call
 
     def _mortal(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def write(*args: Any, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from copaw.app.background.database import sqlite_url
+from copaw.app.background.database import IN_DATABASE, sqlite_url
 from copaw.app.background.outcome import Remains
 from copaw.app.background.records import SERVER_DIED, OnInterrupt, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.service import TaskService
@@ -96,11 +96,7 @@ class Ledger(RuleBasedStateMachine):
         return answer
 
     def _let_it_work(self) -> None:
-        async def work() -> None:
-            for _ in range(5):
-                await asyncio.sleep(0.001)
-
-        self.loop.run_until_complete(work())
+        self.loop.run_until_complete(self.store.wait_idle())
         if self.store.dead.is_set():
             self._die()
 
@@ -268,11 +264,24 @@ class Ledger(RuleBasedStateMachine):
 
 
 async def _end_all(kept: set[Any]) -> None:
-    """End every task but ``kept`` and this one, those too that others start while they end."""
-    while mine := asyncio.all_tasks() - kept - {asyncio.current_task()}:
+    """End every task but ``kept`` and this one, those too that others start while they end.
+
+    What is on its way to the database lands, or does not, as :class:`MortalStore` says.
+    """
+    while mine := {task for task in asyncio.all_tasks() - kept if _ends(task)}:
         for task in mine:
             task.cancel()
         await asyncio.gather(*mine, return_exceptions=True)
+
+
+def _ends(task: asyncio.Task[Any]) -> bool:
+    return task is not asyncio.current_task() and not task.get_name().startswith(IN_DATABASE)
+
+
+@pytest.fixture(autouse=True)
+def nothing_depends_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are written at once: what happens depends on the examples alone, so that they can be repeated."""
+    monkeypatch.setattr("copaw.app.background.recorder.FLUSH_S", 0.0)
 
 
 def _run(url: Callable[[], str], examples: int) -> None:

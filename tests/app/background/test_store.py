@@ -15,6 +15,7 @@ from copaw.app.background.records import (
     CallbackState,
     EventChunk,
     OnInterrupt,
+    TaskKind,
     TaskQuery,
     TaskRecord,
     TaskState,
@@ -131,6 +132,9 @@ async def test_a_list_is_filtered(store: TaskStore) -> None:
     assert await ids(state=TaskState.QUEUED) == ["t2", "t1"]
     assert await ids(session_id="other", agent_id="a") == ["t3"]
     assert await ids(session_id="other", agent_id="b") == []
+    await store.add(task(4, kind=TaskKind.TOOL))
+    assert await ids(kind=TaskKind.TOOL) == ["t4"]
+    assert await ids(kind=TaskKind.RUN, agent_id="a") == ["t3", "t1"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "!!!", "bm90OmE=", "é"])
@@ -236,3 +240,14 @@ async def test_what_was_written_is_there_when_it_is_opened_again(
     await store.advance("t1", TaskState.RUNNING, started_at=2.0)
     again = await open_store()
     assert (await again.get("t1")).started_at == 2.0
+
+
+async def test_who_is_cancelled_while_the_store_is_asked_costs_it_nothing(store: TaskStore) -> None:
+    await store.add(task())
+    for turns in range(60):
+        asked = asyncio.ensure_future(store.get("t1") if turns % 2 else store.advance("t1", TaskState.RUNNING))
+        for _ in range(turns // 2):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+    assert (await store.get("t1")).state is TaskState.RUNNING

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 2000
 """How long a write waits for another program that holds SQLite's lock."""
+IN_DATABASE = "database:"
+"""What the names of tasks begin with that talk to a database server."""
 READERS = 4
 """Reads of SQLite at a time."""
 
@@ -117,26 +119,50 @@ class SqliteDatabase:
 
 
 class AsyncDatabase:
-    """A database behind a driver that does not block."""
+    """A database behind a driver that does not block.
+
+    What was begun goes on when whoever asked for it is cancelled: a connection that is dropped in the middle of an
+    exchange could not be used again, and would be missing in the pool.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """See :class:`Database`."""
+        return await self._to_its_end(self._write(work), "write")
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
         with unavailable():
             async with self.engine.begin() as connection:
                 return await connection.run_sync(work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """See :class:`Database`."""
+        return await self._to_its_end(self._read(work), "read")
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
         with unavailable():
             async with self.engine.connect() as connection:
                 return await connection.run_sync(work)
 
+    async def _to_its_end(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        task = asyncio.create_task(work, name=f"{IN_DATABASE}{name}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # Whoever asked and still waits is told.
+
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Wait for what is under way, and close every connection."""
+        if self._running:
+            await asyncio.wait(set(self._running))
         await self.engine.dispose()
 
 

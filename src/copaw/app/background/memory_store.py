@@ -150,5 +150,10 @@ def _age(record: TaskRecord) -> tuple[float, str]:
 
 
 def _matches(record: TaskRecord, query: TaskQuery) -> bool:
-    wanted = ((query.agent_id, record.agent_id), (query.state, record.state), (query.session_id, record.session_id))
+    wanted = (
+        (query.agent_id, record.agent_id),
+        (query.state, record.state),
+        (query.session_id, record.session_id),
+        (query.kind, record.kind),
+    )
     return all(want is None or want == have for want, have in wanted)

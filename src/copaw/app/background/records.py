@@ -162,6 +162,7 @@ class TaskQuery:
     session_id: str | None = None
     limit: int = 50
     cursor: str | None = None
+    kind: TaskKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,10 @@ class SqlTaskStore:
     async def page(self, query: TaskQuery) -> TaskPage:
         columns = [column for column in tasks.c if column.name in LISTED]
         wanted = select(*columns).order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(query.limit + 1)
-        for column, value in (("agent_id", query.agent_id), ("state", query.state), ("session_id", query.session_id)):
+        same = {"agent_id": query.agent_id, "state": query.state, "session_id": query.session_id, "kind": query.kind}
+        for name, value in same.items():
             if value is not None:
-                wanted = wanted.where(tasks.c[column] == str(value))
+                wanted = wanted.where(tasks.c[name] == str(value))
         if query.cursor is not None:
             wanted = wanted.where(tuple_(tasks.c.created_at, tasks.c.id) < tuple_(*position_of(query.cursor)))
         found = await self._records(wanted)

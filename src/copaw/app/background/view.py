@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from copaw.app.background.outcome import answer_of
 from copaw.app.background.records import TaskRecord, TaskState
 from copaw.ports import Json
 
@@ -41,7 +42,7 @@ def task_json(record: TaskRecord) -> Json:
     """A whole task: with its input or its tool call, its result and the error in it."""
     error = (record.result or {}).get("error")
     asked = {name: record.request.get(name) for name in ("input", "tool", "arguments")}
-    return {**task_summary(record), "error": error, **asked, "result": record.result}
+    return {**task_summary(record), "error": error, **asked, "answer": answer_of(record), "result": record.result}
 
 
 def legacy_status(record: TaskRecord) -> Json:

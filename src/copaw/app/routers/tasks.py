@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from copaw.app.background.follow import stored_frames
-from copaw.app.background.records import TaskQuery, TaskState
+from copaw.app.background.records import TaskKind, TaskQuery, TaskState
 from copaw.app.background.service import TaskService
 from copaw.app.background.view import task_json, task_summary
 from copaw.app.routers.deps import ServicesDep
@@ -29,11 +29,12 @@ async def list_tasks(
     agent_id: str | None = None,
     state: TaskState | None = None,
     session_id: str | None = None,
+    kind: TaskKind | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: str | None = None,
 ) -> Json:
     """Tasks, newest first. ``next_cursor`` asks for the next page; it is null on the last one."""
-    page = await services.tasks.page(TaskQuery(agent_id, state, session_id, limit, cursor))
+    page = await services.tasks.page(TaskQuery(agent_id, state, session_id, limit, cursor, kind))
     return {"tasks": [task_summary(record) for record in page.tasks], "next_cursor": page.next_cursor}
 
 
