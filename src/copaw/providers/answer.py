@@ -43,6 +43,18 @@ class Usage(NamedTuple):
     cached_tokens: int = 0
 
 
+def count(value: Any) -> int:
+    """A number of tokens as providers give it: sometimes not at all."""
+    return value if type(value) is int and value > 0 else 0
+
+
+def is_sound(item: Piece | Usage) -> bool:
+    """Whether what stands where a text should be is one."""
+    if isinstance(item, Usage):
+        return True
+    return isinstance(item.text, str) and isinstance(item.call_id, str) and isinstance(item.name, str)
+
+
 Heard: TypeAlias = list[Piece | Usage]
 """What one read from the network brought, in order."""
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from copaw.ports import Json
-from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage
+from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage, count
 from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
@@ -127,10 +127,9 @@ class AnthropicReader:
             heard.append(block._replace(text=text))
 
     def _counted(self) -> Usage:
-        read = self._usage.get("cache_read_input_tokens") or 0
-        written = self._usage.get("cache_creation_input_tokens") or 0
-        fresh = self._usage.get("input_tokens") or 0
-        return Usage(fresh + read + written, self._usage.get("output_tokens") or 0, read)
+        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+        fresh, read, written, said = (count(self._usage.get(name)) for name in names)
+        return Usage(fresh + read + written, said, read)
 
 
 def _tool(function: Json) -> Json:

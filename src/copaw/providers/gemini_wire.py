@@ -7,7 +7,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from copaw.ports import Json
-from copaw.providers.answer import Heard, Kind, Piece, Usage
+from copaw.providers.answer import Heard, Kind, Piece, Usage, count
 from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
@@ -103,8 +103,8 @@ class GeminiReader:
 
 
 def _usage(usage: Json) -> Usage:
-    said = (usage.get("candidatesTokenCount") or 0) + (usage.get("thoughtsTokenCount") or 0)
-    return Usage(usage.get("promptTokenCount") or 0, said, usage.get("cachedContentTokenCount") or 0)
+    said = count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount"))
+    return Usage(count(usage.get("promptTokenCount")), said, count(usage.get("cachedContentTokenCount")))
 
 
 def _signed(contents: list[Json]) -> list[Json]:

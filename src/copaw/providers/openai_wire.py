@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from copaw.ports import Json
-from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage
+from copaw.providers.answer import CUT, Heard, Kind, Piece, Usage, count
 from copaw.providers.encoding import encode
 from copaw.providers.failures import NotTheProtocol, Reported, message_of
 from copaw.providers.provider_model import CallSettings, Question
@@ -176,8 +176,8 @@ class OpenAIReader:
 
 def _usage(usage: Json) -> Usage:
     details = usage.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
-    return Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), int(cached))
+    cached = count(details.get("cached_tokens")) or count(usage.get("prompt_cache_hit_tokens"))
+    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), cached)
 
 
 def _reported(event: Json) -> Reported:

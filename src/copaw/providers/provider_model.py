@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from copaw.ports import Json
-from copaw.providers.answer import Heard, Usage
+from copaw.providers.answer import Heard, Usage, is_sound
 from copaw.providers.chat_model import ChatModel
 from copaw.providers.failures import BrokeOff, NotTheProtocol
 from copaw.providers.limits import LLMLimits
@@ -169,7 +169,7 @@ async def _read_whole(reply: Reply, reader: Reader) -> Heard:
         decoder = SseDecoder()
         heard = _hear([*decoder.feed(body), *decoder.end()], reader)
     else:
-        _read_event(reader.whole, body, heard)
+        read_event(reader.whole, body, heard)
     reader.end(heard)
     return heard
 
@@ -209,21 +209,26 @@ def _hear(events: list[bytes], reader: Reader) -> Heard:
         if data == _DONE:
             reader.complete = reader.over = True
         else:
-            _read_event(reader.read, data, heard)
+            read_event(reader.read, data, heard)
         if reader.over:
             break
     return heard
 
 
-def _read_event(read: Callable[[Any, Heard], None], data: bytes, heard: Heard) -> None:
+def read_event(read: Callable[[Any, Heard], None], data: bytes, heard: Heard) -> None:
+    """Let a reader take one event. :raises CallFailure: it is not in the form of the protocol, or reports an error."""
     try:
         event = json.loads(data)
     except ValueError:
         raise NotTheProtocol(f"{_excerpt(data)} is no JSON") from None
+    known = len(heard)
     try:
         read(event, heard)
+        if not all(is_sound(item) for item in heard[known:]):
+            raise TypeError("something that should be a text is none")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Checking each member of each event before it is used would cost more than the reading.
+        del heard[known:]
         raise NotTheProtocol(f"{_excerpt(data)} has another form") from error
 
 
