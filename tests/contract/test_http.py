@@ -211,6 +211,15 @@ async def test_a_bad_body_is_refused_with_the_name_of_the_field(world: Any, oper
         assert field in response.text
 
 
+@each(lambda operation: "bad_query" in operation.inputs)
+async def test_a_bad_query_is_refused_with_the_name_of_the_parameter(world: Any, operation: Operation) -> None:
+    request = await good_request(world, operation)
+    for name, value in operation.inputs["bad_query"].items():
+        response = await request.send(world, params={**operation.inputs["query"], name: value})
+        assert response.status_code == 422, response.text
+        assert name in response.text
+
+
 def bad_bodies(operation: Operation, good: Any) -> Iterator[tuple[Any, str]]:
     """Bodies that the schema of 1.0.2 refuses, with the field that is at fault."""
     schema = resolved(operation.schema)
