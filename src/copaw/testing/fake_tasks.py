@@ -144,6 +144,8 @@ class MortalStore:
         self._store = store
         self._left: int | None = None
         self._lands = False
+        self._dying = False
+        self._writing = 0
         self.dead = asyncio.Event()
         self.busy = 0
 
@@ -157,6 +159,13 @@ class MortalStore:
     def die_in(self, writes: int, *, lands: bool) -> None:
         """Die in the write after the next ``writes``. If it ``lands``, it is in the store; nobody hears of it."""
         self._left, self._lands = writes, lands
+
+    async def die(self) -> None:
+        """Die now. What was on its way to the disk lands."""
+        self._dying = True
+        while self._writing:  # noqa: ASYNC110 - for the sake of examples that can be repeated
+            await asyncio.sleep(0.0005)
+        self.dead.set()
 
     def __getattr__(self, name: str) -> Any:
         method = object.__getattribute__(self._store, name)
@@ -174,14 +183,22 @@ class MortalStore:
 
     def _mortal(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def write(*args: Any, **kwargs: Any) -> Any:
-            if self.dead.is_set():
+            if self._dying:
                 return await asyncio.Future()
             if self._left is None or self._left > 0:
                 self._left = None if self._left is None else self._left - 1
-                return await method(*args, **kwargs)
-            self.dead.set()
+                return await self._landing(method(*args, **kwargs))
+            self._dying = True
             if self._lands:
-                await asyncio.shield(method(*args, **kwargs))
+                await self._landing(method(*args, **kwargs))
+            self.dead.set()
             return await asyncio.Future()
 
         return write
+
+    async def _landing(self, write: Coroutine[Any, Any, Any]) -> Any:
+        self._writing += 1
+        try:
+            return await asyncio.shield(write)
+        finally:
+            self._writing -= 1

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from copaw.app.background.database import IN_DATABASE, sqlite_url
+from copaw.app.background.database import IN_DATABASE, SqliteDatabase, sqlite_url
 from copaw.app.background.outcome import Remains
 from copaw.app.background.records import SERVER_DIED, OnInterrupt, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.service import TaskService
@@ -59,6 +59,9 @@ class Ledger(RuleBasedStateMachine):
 
     async def _open(self) -> MortalStore:
         self.inner = await open_sql_store(self.address)
+        if isinstance(database := self.inner.database, SqliteDatabase):
+            # One thread, so that answers come in the order of the questions, and examples can be repeated.
+            database._readers = database._writer
         self.store = MortalStore(self.inner)
         return self.store
 
@@ -66,7 +69,7 @@ class Ledger(RuleBasedStateMachine):
         """The process is gone: nothing of it runs on, and nothing was tidied up."""
 
         async def die() -> None:
-            self.store.dead.set()
+            await self.store.die()
             await _end_all(self.before)
             await self.inner.database.aclose()
 
