@@ -56,7 +56,12 @@ def temporary_home() -> Iterator[Path]:
 
 def environ_of(home: Path) -> dict[str, str]:
     """The environment of everything that belongs to ``home``."""
-    return {**drill_environ(os.environ, home), **_UNLIMITED}
+    return {**drill_environ(_as_installed(os.environ), home), **_UNLIMITED}
+
+
+def _as_installed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without what keeps Python from using compiled files, which every installed program has."""
+    return {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def floor_server(home: Path, model_url: str) -> Iterator[tuple[Target, float]]:
     """Run the floor; yields as :func:`copaw_server`."""
     port = free_port()
     command = (sys.executable, "-m", "benchmarks.floor_app", model_url, str(port))
-    with _running(command, dict(os.environ), home / "floor.log", port, "/health") as (pid, seconds):
+    with _running(command, _as_installed(os.environ), home / "floor.log", port, "/health") as (pid, seconds):
         yield Target(FLOOR, HOST, port, "/process", pid), seconds
 
 
