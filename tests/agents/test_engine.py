@@ -11,6 +11,8 @@ from agentscope.message import Msg
 
 from copaw.agents.engine import CopawAgent
 from copaw.agents.factory import schema
+from copaw.agents.local_files import LocalFiles
+from copaw.agents.media import MediaSettings, MediaView
 from copaw.app.runner.events import ResponseStream
 from copaw.app.runner.speaker import ResponseSpeaker
 from copaw.errors import EndReason, ModelError
@@ -110,6 +112,7 @@ class Stage:
             origin=lambda name: None,
             context=ToolContext("a", Path()),
             speaker=ResponseSpeaker(ResponseStream(self.events.append, "r", "s", 0)),
+            media=MediaView(MediaSettings(LocalFiles(()))),
             keeper=self.keeper,
             save=save,
             end_reason=lambda: self.end_reason,

@@ -23,6 +23,7 @@ from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
 
 from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
+from copaw.agents.media import MediaView
 from copaw.errors import EndReason, PromptTooLong
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
 from copaw.providers.answer import CUT, Answer, Piece, Usage
@@ -64,6 +65,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
 
     :param schemas: the tools in the model's format, made once for a generation.
     :param origin: the key of the MCP server that a tool comes from; kept with its calls and results.
+    :param media: turns the conversation into what the model is shown of it.
     :param keeper: keeps the memory within the model's window.
     :param save: persists the memory; awaited before every model call, so that whatever the model is told is on disk.
     :param end_reason: why the run was asked to end, if it was.
@@ -82,6 +84,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         origin: Callable[[str], str | None],
         context: ToolContext,
         speaker: Speaker,
+        media: MediaView,
         keeper: ContextKeeper,
         save: Callable[[], Awaitable[None]],
         end_reason: Callable[[], str | None],
@@ -100,6 +103,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         self._origin = origin
         self._context = context
         self._speaker = speaker
+        self._media = media
         self._keeper = keeper
         self._save = save
         self._end_reason = end_reason
@@ -150,7 +154,8 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         return messages
 
     async def _say(self, messages: list[Msg], schemas: list[Json], tool_choice: str | None) -> Msg:
-        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *messages])
+        shown = await self._media.of(messages)
+        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *shown])
         answer = Answer()
         msg = Msg(self.name, [], "assistant")
         try:

@@ -13,6 +13,7 @@ from copaw.agents.context.settings import ContextSettings
 from copaw.agents.context.summary import Summariser
 from copaw.agents.context.tokens import TokenMeter
 from copaw.agents.engine import CopawAgent, Speaker
+from copaw.agents.media import MediaSettings, MediaView
 from copaw.agents.prompt import PromptFiles, environment_section
 from copaw.config.snapshot import AgentSnapshot
 from copaw.ports import Json, Tool, ToolContext
@@ -44,6 +45,7 @@ class AgentFactory:
 
     :param bind: answers the model of this generation; asked again for each turn until it once succeeded.
     :param settings: how conversations are kept within the model's window.
+    :param media: what may be shown of files.
     :param tools: asked for each turn; schemas are made anew only when the tools changed.
     """
 
@@ -53,6 +55,7 @@ class AgentFactory:
         bind: Callable[[], Awaitable[BoundModel]],
         tools: ToolSource,
         settings: ContextSettings,
+        media: MediaSettings,
     ) -> None:
         self._snapshot = snapshot
         self._bind = bind
@@ -62,6 +65,7 @@ class AgentFactory:
         self._tools: dict[str, Tool] = {}
         self._schemas: list[Json] = []
         self._settings = settings
+        self._media = MediaView(media)
         self._meter = TokenMeter(settings.divisor)
         self._prompt = PromptFiles(snapshot.files.root, snapshot.profile.system_prompt_files)
 
@@ -134,6 +138,7 @@ class AgentFactory:
             origin=self.origin,
             context=context,
             speaker=speaker,
+            media=self._media,
             keeper=await self.keeper(records, speaker.usage),
             save=save,
             end_reason=end_reason,

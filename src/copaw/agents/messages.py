@@ -52,8 +52,8 @@ def to_blocks(item: Json) -> list[Block]:
         case {"type": "audio", "data": str(url)} if url:
             return [{"type": "audio", "source": _source(url)}]
         case {"type": "file"}:
-            where = item.get("file_url") or item.get("file_id") or ""
-            return [{"type": "text", "text": f"[File {item.get('filename') or 'without a name'}: {where}]"}]
+            where = str(item.get("file_url") or item.get("file_id") or "")
+            return [{"type": "file", "source": {"type": "url", "url": where}, "filename": item.get("filename")}]
         case {"type": "data", "data": dict(data)}:
             return [{"type": "text", "text": str(data)}]
         case _:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from copaw.agents.context.settings import ContextSettings
 from copaw.agents.engine_imports import load_engine
+from copaw.agents.local_files import LocalFiles
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.mcp.clients import McpClients
 from copaw.app.mcp.toolset import AgentTools
+from copaw.app.runner.hearing import Hearing
 from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.push_messages import PushMessages
+from copaw.app.runner.received import Receiver
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
 from copaw.app.workspace_lock import WorkspaceLocks
@@ -41,6 +44,7 @@ from copaw.tools.registry import enabled_tools
 
 if TYPE_CHECKING:
     from copaw.agents.factory import AgentFactory
+    from copaw.agents.media import MediaSettings
     from copaw.providers.registry import ModelRegistry
 
 logger = logging.getLogger(__name__)
@@ -83,6 +87,7 @@ class Generations:
         self._push = push
         self._mcp = mcp
         self._envs = envs
+        self._hear = Hearing(config, models)
         self._set_timezone = set_timezone
         self._tool_tasks = tool_tasks
         self._further_tools = further_tools
@@ -163,6 +168,7 @@ class Generations:
                 agent_name=snapshot.profile.name,
                 sessions=SessionFiles(snapshot.files.sessions_dir),
                 kept=KeptFiles(snapshot.files, snapshot.profile.running.tool_result_compact.retention_days),
+                receive=Receiver(snapshot.files.media_dir, self._local_files(snapshot), self._hear),
                 locks=self._locks,
                 make_context=lambda turn: self._context(snapshot, turn),
                 report=self._push.add,
@@ -183,13 +189,24 @@ class Generations:
         for setting in ineffective(running):
             logger.warning("agent %s: %s has no effect: %s", snapshot.agent_id, setting.field, setting.why)
         bind = partial(self._models().routed_model, slots, limits, partial(self._record, snapshot.agent_id))
-        factory = AgentFactory(snapshot, bind, tools, context)
+        factory = AgentFactory(snapshot, bind, tools, context, self._media(snapshot))
         try:
             await factory.bound()
         except ModelNotConfigured as error:
             # The agent serves all the same: each turn says what is missing, and history and settings stay in reach.
             logger.warning("agent %s has no usable model: %s", snapshot.agent_id, error.message)
         return factory
+
+    def _local_files(self, snapshot: AgentSnapshot) -> LocalFiles:
+        return LocalFiles((snapshot.files.root, self._paths.media_dir), (self._paths.secret_dir,))
+
+    def _media(self, snapshot: AgentSnapshot) -> MediaSettings:
+        from copaw.agents.media import MediaSettings
+
+        return MediaSettings(
+            self._local_files(snapshot),
+            native_audio=lambda: self._config.root.agents.audio_mode == "native",
+        )
 
     def _context(self, snapshot: AgentSnapshot, turn: Turn) -> ToolContext:
         return ToolContext(

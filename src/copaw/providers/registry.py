@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from copaw.errors import LifecycleBug, ModelNotConfigured, NotFound
@@ -82,6 +83,19 @@ class ModelRegistry:
         from copaw.providers.routing import RoutedModel, Unformatted
 
         return BoundModel(slots[0], RoutedModel(slots, binds), Unformatted())
+
+    async def transcribe(self, provider_id: str, model: str, path: Path) -> str:
+        """What is said in a sound file.
+
+        :raises ModelNotConfigured: the provider cannot be called; the message says what to do.
+        :raises ModelError: the call failed.
+        """
+        info = self._usable(ModelSlot(provider_id, model))
+        await asyncio.to_thread(load_client)
+        from copaw.providers.protocols import address_of
+        from copaw.providers.transcription import transcribe
+
+        return await transcribe(self.transport(), info, address_of(info), model, path)
 
     def statistics(self) -> dict[str, int]:
         """Calls under way by provider id."""

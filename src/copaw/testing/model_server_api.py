@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 from collections import Counter, deque
+from email import message_from_bytes
+from email.message import Message
 from itertools import count
 from typing import Any
 
@@ -14,6 +16,10 @@ from copaw.testing.model_server_dialects import LISTS, Dialect, Events, answer_o
 from copaw.testing.model_server_http import Connection, Request
 
 _KEPT_REQUESTS = 1000
+
+
+def _parts(message: bytes) -> list[Message]:
+    return [part for part in message_from_bytes(message).walk() if not part.is_multipart()]
 
 
 class ModelApi:
@@ -53,6 +59,8 @@ class ModelApi:
 
     async def _handle(self, request: Request, connection: Connection) -> None:
         match request.method, request.path:
+            case "POST", "/v1/audio/transcriptions":
+                await self._transcribe(request, connection)
             case "POST", path if (dialect := dialect_of(path)) is not None:
                 await self._chat(request, connection, dialect)
             case "GET", path if path in LISTS:
@@ -72,6 +80,18 @@ class ModelApi:
                 await connection.send_json(200, {"cleared": True})
             case _:
                 await connection.send_json(404, _error(404, f"no {request.method} {request.path} here"))
+
+    async def _transcribe(self, request: Request, connection: Connection) -> None:
+        """What is heard in a file is its content after ``ID3``; a file without that is no sound."""
+        head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+        form = {part.get_param("name", header="content-disposition"): part for part in _parts(head + request.body)}
+        sound = form["file"].get_payload(decode=True) if "file" in form else b""
+        if not isinstance(sound, bytes) or not sound.startswith(b"ID3"):
+            await connection.send_json(400, _error(400, "this is no sound"))
+            return
+        self._bodies.append({"model": form["model"].get_payload(), "file": form["file"].get_filename()})
+        self._count("received")
+        await connection.send_json(200, {"text": sound.removeprefix(b"ID3").decode()})
 
     async def _chat(self, request: Request, connection: Connection, dialect: Dialect) -> None:
         try:

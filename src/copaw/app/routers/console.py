@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from pathlib import PurePath
 
 from fastapi import APIRouter, Request, UploadFile
 from starlette.responses import JSONResponse, Response
@@ -10,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from copaw.aiokits.files import write_atomic
 from copaw.app.routers.deps import AgentId, ServicesDep
 from copaw.app.routers.process import read_body, refusal, start_stream
+from copaw.app.runner.received import safe_name
 from copaw.app.services import Services
 from copaw.app.sse import event_stream, frames_of
 from copaw.errors import BadInput, EndReason
@@ -55,13 +55,13 @@ async def stop(chat_id: str, agent_id: AgentId, services: ServicesDep) -> Json:
     return {"stopped": slot.tracker.stop(chat_id, EndReason.USER_STOP)}
 
 
-@router.post("/upload")
+@router.post("/upload", max_body_size=4 * MAX_UPLOAD_BYTES)
 async def upload(file: UploadFile, agent_id: AgentId, services: ServicesDep) -> Json:
     """Keep a file for use in messages."""
     data = await file.read(MAX_UPLOAD_BYTES + 1)
     if len(data) > MAX_UPLOAD_BYTES:
         raise UploadTooLarge("The file is larger than 10 MB.", field="file")
-    name = PurePath((file.filename or "file").replace("\\", "/")).name or "file"
+    name = safe_name(file.filename or "file")
     path = services.generations.files(agent_id).media_dir / f"{uuid.uuid4().hex}_{name}"
     await asyncio.to_thread(write_atomic, path, data)
     return {"url": str(path), "file_name": name, "size": len(data)}

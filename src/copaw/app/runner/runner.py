@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from copaw.app.runner.ending import ending
 from copaw.app.runner.events import ResponseStream
 from copaw.app.runner.kept_files import KeptFiles
+from copaw.app.runner.received import Receiver
 from copaw.app.runner.saver import Saver, SessionRecords, memory_of
 from copaw.app.runner.session import SessionFiles, SessionState
 from copaw.app.runner.speaker import ResponseSpeaker
@@ -42,6 +43,7 @@ class SessionLocks(Protocol):
 class AgentTurnRunner:
     """Runs turns of one generation.
 
+    :param receive: prepares what a request brings along.
     :param kept: keeps what leaves a session.
     :param make_context: what the tools of a turn may know.
     :param report: tells people of something that concerns a session, such as a damaged file.
@@ -55,6 +57,7 @@ class AgentTurnRunner:
         agent_name: str,
         sessions: SessionFiles,
         kept: KeptFiles,
+        receive: Receiver,
         locks: SessionLocks,
         make_context: Callable[[Turn], ToolContext],
         report: Callable[[str, str], None],
@@ -64,6 +67,7 @@ class AgentTurnRunner:
         self._agent_name = agent_name
         self._sessions = sessions
         self._kept = kept
+        self._receive = receive
         self._locks = locks
         self._make_context = make_context
         self._report = report
@@ -141,7 +145,7 @@ class AgentTurnRunner:
         )
         saver.sys_prompt = agent.sys_prompt
         try:
-            await agent(to_msgs(turn.input))
+            await agent(to_msgs(await self._receive(turn.input)))
         except asyncio.CancelledError:
             await _bounded(saver.save(), f"the last save of session {turn.session_id}")
             raise
