@@ -6,7 +6,7 @@ import logging
 
 from starlette.responses import JSONResponse
 
-from copaw.errors import BadInput, CopawError, Unauthenticated, Unavailable
+from copaw.errors import BadInput, CopawError, NotImplementedHere, Unauthenticated, Unavailable
 from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 def error_answer(error: CopawError) -> JSONResponse:
     """``{"detail", "error": {"code", "message", "field"?}}`` with the status of the error's class."""
-    if error.http_status >= 500 and not isinstance(error, Unavailable):
+    if error.http_status >= 500 and not isinstance(error, Unavailable | NotImplementedHere):
         logger.error("%s: %s", error.code, error.message)
     detail: Json = {"code": error.code, "message": error.message}
     if isinstance(error, BadInput) and error.field:

@@ -50,6 +50,11 @@ async def test_each_answers_501_with_a_way_out_for_the_server_and_for_each_agent
             assert "nstead" in error["message"] or ": PUT" in error["message"] or ": GET" in error["message"]
 
 
+async def test_a_page_that_asks_for_them_again_and_again_does_not_fill_the_log(server, caplog):
+    await server.error("GET", "/skills", status=501)
+    assert "NOT_IMPLEMENTED" not in caplog.text
+
+
 async def test_an_agent_that_does_not_exist_is_told_first(server):
     error = await server.error("GET", "/agents/nobody/skills", status=404)
     assert error["code"] == "AGENT_NOT_FOUND"
