@@ -79,6 +79,13 @@ async def test_content_that_cannot_be_kept_is_refused_by_name(media: Path, url: 
         await received(media, {"type": "image", "image_url": {"url": "x"}})
 
 
+@pytest.mark.parametrize("kind", ["image", "audio", "video", "file"])
+async def test_an_item_that_refers_to_nothing_does_no_harm(media: Path, kind: str) -> None:
+    item = {"type": kind}
+    empty = {"type": kind, "image_url": None, "data": None, "video_url": "", "file_url": None}
+    assert await received(media, item, empty) == [item, empty]
+
+
 async def test_what_is_heard_stands_beside_the_sound(media: Path) -> None:
     async def hear(path: Path) -> str | None:
         return f"heard {(await read(path)).decode()}"

@@ -85,7 +85,9 @@ class Receiver:
         return {**{key: value for key, value in item.items() if key != "file_data"}, name: str(path)}
 
     async def _heard(self, item: Json) -> list[Json]:
-        if item["type"] != "audio" or (path := await asyncio.to_thread(self._files.find, str(item["data"]))) is None:
+        address = item.get("data") if item["type"] == "audio" else None
+        path = await asyncio.to_thread(self._files.find, address) if address else None
+        if path is None:
             return []
         try:
             said = await self._hear(path)
