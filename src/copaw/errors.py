@@ -263,3 +263,8 @@ class LifecycleBug(CopawError):
     """A state change that must never happen was asked for."""
 
     code = "LIFECYCLE_BUG"
+
+
+def sentence_of(error: BaseException) -> str:
+    """What is told of an error: the sentence of one of ours, the type and the text of any other."""
+    return error.message if isinstance(error, CopawError) else f"{type(error).__name__}: {error}"

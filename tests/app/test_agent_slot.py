@@ -10,8 +10,8 @@ import pytest
 from copaw.aiokits.lease import Lease
 from copaw.app.agent_slot import AgentSlot
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import Outcome
 from copaw.app.workspace import Workspace, WorkspaceState
-from copaw.app.workspace.outcome import Outcome
 from copaw.errors import AgentDisabled, AgentNotFound, AgentNotServing, EndReason, ServerClosing
 from copaw.testing.fake_agents import FakeWorld
 
@@ -246,13 +246,13 @@ async def test_draining_generations_are_bounded_by_holding_the_reload(world: Fak
     world.configure("a", value=3)
     held = await manager.reload_agent("a")
     assert held.outcome is Outcome.HELD
-    assert slot.reload_pending
+    assert slot.revisions.pending
     await asyncio.sleep(100)
     assert len(slot.draining) == 2
     assert all(lease.end_reason is None for lease in leases)
     leases[0].release()
     await asyncio.sleep(0.1)
-    assert not slot.reload_pending
+    assert not slot.revisions.pending
     assert slot.current is not None
     assert slot.current.snapshot.revision == 3
     for lease in leases[1:]:

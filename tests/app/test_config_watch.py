@@ -11,8 +11,8 @@ import pytest
 
 from copaw.app.agent_admin import CreateAgentRequest, create_agent
 from copaw.app.agent_slot import AgentSlot
+from copaw.app.reloads.outcome import Outcome
 from copaw.app.services import Services, open_services
-from copaw.app.workspace.outcome import Outcome
 from copaw.testing.eventually import eventually
 from copaw.testing.home import fresh_home, request
 
@@ -42,7 +42,7 @@ async def test_an_edit_of_agent_json_reloads_the_agent(services: Services) -> No
     edit(services.generations.files("default").agent_file, description="edited by hand")
     await eventually(lambda: generation(services) == 2, "generation 2")
     assert services.config.agent("default").description == "edited by hand"
-    last = slot(services).last_reload
+    last = slot(services).revisions.last
     assert last is not None
     assert last.changed == ["description"]
 
@@ -51,8 +51,8 @@ async def test_a_bad_edit_shows_and_the_next_good_one_is_taken(services: Service
     path = services.generations.files("default").agent_file
     good = path.read_text()
     path.write_text(good[:100])
-    await eventually(lambda: slot(services).last_reload.outcome is Outcome.FAILED, "a failed reload")  # type: ignore[union-attr]
-    last = slot(services).last_reload
+    await eventually(lambda: slot(services).revisions.last.outcome is Outcome.FAILED, "a failed reload")  # type: ignore[union-attr]
+    last = slot(services).revisions.last
     assert last is not None
     assert "agent.json" in (last.error or "")
     run = await services.runner.start(request("say still serving"), "default", kind="stream")
@@ -67,11 +67,11 @@ async def test_our_own_writes_and_run_time_state_do_not_echo(services: Services)
     await services.config.patch_agent("default", lambda agent: setattr(agent, "description", "by the API"))
     await services.manager.reload_agent("default")
     await services.config.record_last_dispatch("default", channel="console", user_id="u", session_id="s")
-    wanted = slot(services).wanted
+    wanted = slot(services).revisions.wanted
     # An edit that comes later has been noticed: whatever came before it would have been noticed too.
     edit(services.generations.files("default").agent_file, description="by hand")
     await eventually(lambda: generation(services) == 3, "generation 3")
-    assert slot(services).wanted == wanted + 1
+    assert slot(services).revisions.wanted == wanted + 1
     assert services.config.revision("default") == reloads + 2
 
 

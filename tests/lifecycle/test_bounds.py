@@ -9,7 +9,7 @@ import pytest
 from copaw.aiokits.lease import LeaseSet
 from copaw.app.agent_slot import MAX_SUPERSEDED_IN_A_ROW
 from copaw.app.multi_agent_manager import MultiAgentManager
-from copaw.app.workspace.outcome import Outcome
+from copaw.app.reloads.outcome import Outcome
 from copaw.errors import EndReason
 from copaw.testing.fake_agents import FakeWorld
 from copaw.testing.simulation_loop import run_virtual

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from copaw.aiokits.lease import Lease, LeaseRefused
+from copaw.app.reloads.outcome import Outcome, ReloadOutcome
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace, WorkspaceState
-from copaw.app.workspace.outcome import Outcome, ReloadOutcome
 from copaw.errors import CopawError, EndReason
 from copaw.testing.fake_agents import FakeWorld
 from copaw.testing.fake_ingress import IngressConfig
@@ -170,8 +170,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         async def course() -> None:
             slot = self.manager.slot(agent_id)
             for generation in list(slot.draining)[:1]:
-                assert slot.expire(generation)
-            assert not slot.expire(0)
+                assert slot.draining.expire(generation)
+            assert not slot.draining.expire(0)
 
         self.do(course())
 

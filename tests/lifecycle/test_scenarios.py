@@ -10,10 +10,10 @@ from contextlib import aclosing
 import pytest
 
 from copaw.aiokits.lease import LeaseRefused
+from copaw.app.reloads.outcome import Outcome
 from copaw.app.runner.session import SessionFiles
 from copaw.app.runner.task_tracker import Run, RunStatus
 from copaw.app.workspace import Workspace
-from copaw.app.workspace.outcome import Outcome
 from copaw.errors import EndReason, SessionBusy
 from copaw.ports import EventSink, Turn
 from copaw.testing.fake_agents import GENERATION, FakeRunner
@@ -107,7 +107,7 @@ async def test_an_expiry_in_the_very_tick_in_which_a_run_ends_gives_one_end() ->
         began = loop.time()
         await stage.reload(grace_s=None)
         await asyncio.sleep(began + 3.0 - loop.time() + offset * 1e-9)
-        stage.manager.slot("a").expire(1)
+        stage.manager.slot("a").draining.expire(1)
         last = await run.wait_end()
         await asyncio.sleep(1)
         assert terminal_events(run) == 1

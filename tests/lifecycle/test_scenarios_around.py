@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from copaw.app.reloads.outcome import Outcome
 from copaw.app.runner.task_tracker import RunStatus
 from copaw.app.workspace import WorkspaceState
-from copaw.app.workspace.outcome import Outcome
 from copaw.config.changes import ConfigChange
 from copaw.config.store import ConfigStore
 from copaw.errors import AgentDisabled, AgentNotFound, EndReason

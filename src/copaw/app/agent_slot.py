@@ -10,18 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 
+from copaw.aiokits.events import wait_quiet
 from copaw.aiokits.lease import NO_LABELS, Gate, Lease
 from copaw.app.ingress.port import Ingress, NoIngress
+from copaw.app.reloads.drains import Drains
+from copaw.app.reloads.observer import LifecycleObserver, NoObserver
+from copaw.app.reloads.outcome import Outcome, ReloadOutcome
+from copaw.app.reloads.revisions import Revisions
+from copaw.app.reloads.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import AgentSnapshot, Workspace
-from copaw.app.workspace.observer import LifecycleObserver, NoObserver
-from copaw.app.workspace.outcome import Outcome, ReloadOutcome, Waiters
-from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.workspace.workspace import OpenResources
-from copaw.errors import AgentDisabled, AgentNotFound, AgentNotServing, CopawError, EndReason, ServerClosing
+from copaw.errors import (
+    AgentDisabled,
+    AgentNotFound,
+    AgentNotServing,
+    CopawError,
+    EndReason,
+    ServerClosing,
+    sentence_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -50,25 +60,21 @@ class AgentSlot:
         self.agent_id = agent_id
         self.tracker = tracker
         self.current: Workspace | None = None
-        self.draining: dict[int, Workspace] = {}
-        self.last_reload: ReloadOutcome | None = None
-        self.wanted = 0
-        self.applied = 0
+        observer = observer or NoObserver()
+        self.draining = Drains(agent_id, observer)
+        self.revisions = Revisions(agent_id, observer)
         self._read_snapshot = read_snapshot
         self._open_resources = open_resources
         self._changed_fields = changed_fields
         self._settings = settings
         self._ingress = ingress or NoIngress()
-        self._observer = observer or NoObserver()
         self._generation = 0
         self._candidate: Workspace | None = None
         self._superseded = 0
         self._stop_reason: EndReason | None = None
         self._stops = 0
-        self._requested_at = 0.0
-        self._waiters = Waiters()
+        self._max_draining = 1
         self._dirty = asyncio.Event()
-        self._drained = asyncio.Event()
         self.ingress_applied = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -106,13 +112,13 @@ class AgentSlot:
                 raise ServerClosing
 
     def _why_not(self) -> str:
-        error = self.last_reload.error if self.last_reload is not None else None
+        error = self.revisions.last.error if self.revisions.last is not None else None
         return error or "it was never started"
 
     @property
     def starting(self) -> bool:
         """Nothing serves yet, and what was asked for has no outcome yet."""
-        return self.current is None and self.applied < self.wanted
+        return self.current is None and self.revisions.pending
 
     @property
     def state(self) -> str:
@@ -123,10 +129,6 @@ class AgentSlot:
             return self.current.state.value
         return "starting" if self.starting else "failed"
 
-    @property
-    def reload_pending(self) -> bool:
-        return self.applied < self.wanted
-
     # -- asking for something ----------------------------------------------------------------------------------
 
     def request(self, stop_reason: EndReason | None = None, *, later: bool = False) -> asyncio.Future[ReloadOutcome]:
@@ -136,11 +138,8 @@ class AgentSlot:
 
         :param later: if the agent was never started, it is when :meth:`begin` is called or somebody needs it.
         """
-        if self.applied == self.wanted:
-            self._requested_at = time.time()
-        self.wanted += 1
+        outcome = self.revisions.want()
         self._stop_reason = stop_reason
-        outcome = self._waiters.add(self.wanted)
         self._dirty.set()
         if self._candidate is not None and (stop_reason is not None or self._may_supersede):
             # It would be discarded once it is ready; it may take long, or for ever, to get there.
@@ -163,21 +162,13 @@ class AgentSlot:
 
     async def wait_started(self) -> None:
         """Wait until the agent serves, or it is known why it does not."""
-        while self.starting and self._waiters:
+        while self.starting and self.revisions.awaited:
             self.begin()
-            await self._waiters.wait_latest()
+            await self.revisions.wait_latest()
 
     def generations(self) -> list[Workspace]:
         """The draining generations and the current one, oldest first."""
         return [*self.draining.values(), *([self.current] if self.current is not None else [])]
-
-    def expire(self, generation: int, reason: EndReason = EndReason.RELOAD_GRACE_EXPIRED) -> bool:
-        """End the drain of one generation now. ``False`` if it does not drain."""
-        workspace = self.draining.get(generation)
-        if workspace is None:
-            return False
-        workspace.expire(reason)
-        return True
 
     # -- the reconcile task ----------------------------------------------------------------------------------
 
@@ -187,48 +178,29 @@ class AgentSlot:
             self._dirty.clear()
             if self.current is not None:
                 await self._settle(self.current)
-                await self._hold()
+            await self._hold()
             if self._stop_reason is None:
                 await self._apply()
             await self._ingress.apply(self.current.snapshot if self.current is not None else None)
             self.ingress_applied.set()
 
     async def _settle(self, current: Workspace) -> None:
-        """Wait a little for more requests, but not for ever."""
-        loop = asyncio.get_running_loop()
         settle_s = current.snapshot.profile.running.reload_settle_seconds
-        deadline = loop.time() + max(settle_s, self._settings.settle_max_s)
-        while (left := deadline - loop.time()) > 0:
-            self._dirty.clear()
-            try:
-                async with asyncio.timeout(min(settle_s, left)):
-                    await self._dirty.wait()
-            except TimeoutError:
-                break
+        await wait_quiet(self._dirty, settle_s, max(settle_s, self._settings.settle_max_s))
 
     async def _hold(self) -> None:
         """Wait while as many generations drain as may. No work is ended for it.
 
         Whoever waits is told so and let go: one of them may be the very work that keeps a generation draining.
         """
-        while self.current is not None and len(self.draining) >= self._max_draining():
+        while self._stop_reason is None and len(self.draining) >= self._max_draining:
             logger.warning("agent %s: %d generations drain; the reload is held", self.agent_id, len(self.draining))
-            self._waiters.answer(self.wanted, self._held(self.current))
-            self._drained.clear()
+            self.revisions.hold(self._generation_now(), len(self.draining))
             self._dirty.clear()
-            await _first(self._drained, self._dirty)
-            if self._stop_reason is not None:
-                return
+            await self.draining.wait_fewer(self._dirty)
 
-    def _held(self, current: Workspace) -> ReloadOutcome:
-        now = time.time()
-        why = f"{len(self.draining)} generations drain already; the reload follows as soon as one of them has closed"
-        return ReloadOutcome(
-            Outcome.HELD, current.generation, self._requested_at, now, now - self._requested_at, error=why
-        )
-
-    def _max_draining(self) -> int:
-        return self.current.snapshot.profile.running.max_draining if self.current is not None else 1
+    def _generation_now(self) -> int:
+        return self.current.generation if self.current is not None else 0
 
     @property
     def _may_supersede(self) -> bool:
@@ -237,7 +209,7 @@ class AgentSlot:
     async def _apply(self) -> None:
         """Apply the configuration as it is now, unless something newer is wanted by the time it could be."""
         self._dirty.clear()
-        revision, stops = self.wanted, self._stops
+        revision, stops = self.revisions.wanted, self._stops
         try:
             snapshot = await self._read_snapshot(self.agent_id)
             if stops != self._stops:
@@ -247,17 +219,13 @@ class AgentSlot:
                 return
             candidate = await self._build(snapshot)
         except Exception as error:  # supervisor of builds: a failed build is an outcome
-            logger.warning(
-                "agent %s: reload failed: %s",
-                self.agent_id,
-                error,
-                exc_info=not isinstance(error, CopawError),
-            )
+            unexpected = not isinstance(error, CopawError)
+            logger.warning("agent %s: reload failed: %s", self.agent_id, error, exc_info=unexpected)
             if stops == self._stops:
-                self._finish(revision, Outcome.FAILED, error=_sentence(error))
+                self._finish(revision, Outcome.FAILED, error=sentence_of(error))
             return
         stopped = stops != self._stops
-        if stopped or (self.wanted != revision and self._may_supersede):
+        if stopped or (self.revisions.wanted != revision and self._may_supersede):
             logger.info("agent %s: candidate %d is superseded", self.agent_id, candidate.generation)
             self._superseded += not stopped
             await self._discard(candidate)
@@ -293,51 +261,28 @@ class AgentSlot:
         """Put the candidate in place. One synchronous step: nobody can look in between."""
         old, self.current, self._candidate = self.current, candidate, None
         self._generation = candidate.generation
+        self._max_draining = candidate.snapshot.profile.running.max_draining
         candidate.serve()
         if old is not None:
             # The newest configuration says how long; whoever lengthens or shortens the grace means this drain too.
-            self._retire(old, candidate.snapshot.reload_grace_s)
+            self.draining.retire(old, candidate.snapshot.reload_grace_s)
         self._finish(revision, Outcome.SWAPPED, changed=changed)
 
-    def _retire(self, workspace: Workspace, grace_s: float | None) -> None:
-        self.draining[workspace.generation] = workspace
-        workspace.retire(grace_s)
-        workspace.on_closed(self._closed)
-
-    def _closed(self, workspace: Workspace) -> None:
-        self.draining.pop(workspace.generation, None)
-        self._drained.set()
-        self._observer.closed(workspace)
-        logger.info("agent %s: generation %d closed", self.agent_id, workspace.generation)
-
     def _stop(self, reason: EndReason) -> None:
+        self._retire_current()
+        self.draining.expire_all(reason)
+        self._finish(self.revisions.wanted, Outcome.STOPPED)
+
+    def _retire_current(self) -> None:
         current, self.current = self.current, None
         if current is not None:
-            self._retire(current, None)
-        for workspace in self.draining.values():
-            workspace.expire(reason)
-        self._finish(self.wanted, Outcome.STOPPED)
+            self.draining.retire(current, None)
 
     def _finish(
         self, revision: int, outcome: Outcome, *, changed: list[str] | None = None, error: str | None = None
     ) -> None:
-        now = time.time()
-        generation = self.current.generation if self.current is not None else 0
-        duration = now - self._requested_at
-        report = ReloadOutcome(outcome, generation, self._requested_at, now, duration, changed or [], error)
-        self.applied, self._requested_at, self._superseded = revision, now, 0
-        self.last_reload = report
-        self._observer.reloaded(self.agent_id, report)
-        # Before anybody who waits goes on, but not within a swap: writing a log may take its time.
-        asyncio.get_running_loop().call_soon(self._log, report)
-        self._waiters.answer(revision, report)
-
-    def _log(self, report: ReloadOutcome) -> None:
-        logger.info(
-            "agent %s: reload %s, generation %d, %.0f ms%s%s", self.agent_id, report.outcome, report.generation,
-            report.duration_seconds * 1e3, f", changed {', '.join(report.changed)}" if report.changed else "",
-            f": {report.error}" if report.error else "",
-        )  # fmt: skip
+        self._superseded = 0
+        self.revisions.finish(revision, outcome, self._generation_now(), changed=changed, error=error)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -345,41 +290,13 @@ class AgentSlot:
         """Stop, let every generation drain for at most ``grace_s`` seconds, then end what is left."""
         self._stop_reason = reason
         self._ingress.refuse_new()
-        await self._end_reconcile()
-        if self._candidate is not None:
-            await self._discard(self._candidate)
-        current, self.current = self.current, None
-        if current is not None:
-            self._retire(current, None)
-        left = list(self.draining.values())
-        if left and grace_s > 0:
-            waits = [asyncio.ensure_future(workspace.wait_closed()) for workspace in left]
-            await asyncio.wait(waits, timeout=grace_s)
-            for wait in waits:
-                wait.cancel()
-        for workspace in left:
-            workspace.expire(reason)
-        for workspace in left:
-            await workspace.wait_closed()
-        # Last: what ended during the drain has an answer to deliver.
-        await self._ingress.aclose()
-        self._waiters.fail(ServerClosing())
-
-    async def _end_reconcile(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-
-
-async def _first(*events: asyncio.Event) -> None:
-    """Wait until one of the events is set."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-def _sentence(error: BaseException) -> str:
-    return error.message if isinstance(error, CopawError) else f"{type(error).__name__}: {error}"
+        if self._candidate is not None:
+            await self._discard(self._candidate)
+        self._retire_current()
+        await self.draining.drain(grace_s, reason)
+        # Last: what ended during the drain has an answer to deliver.
+        await self._ingress.aclose()
+        self.revisions.close(ServerClosing())

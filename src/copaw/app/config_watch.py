@@ -7,6 +7,7 @@ is reported as a failed reload and leaves the watch armed for the next one.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -59,8 +60,8 @@ class ConfigWatcher:
         return {self._config_file: None, **agents}
 
     async def _watch(self, targets: dict[Path, str | None]) -> None:
-        from watchfiles import awatch
-
+        # In a thread: its import reads much more than itself.
+        awatch = (await asyncio.to_thread(importlib.import_module, "watchfiles")).awatch
         directories = await asyncio.to_thread(_existing, {path.parent for path in targets})
         changes = awatch(
             *directories,

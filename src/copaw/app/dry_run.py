@@ -10,7 +10,7 @@ from copaw.app.agent_slot import AgentSlot
 from copaw.app.generation import Generations
 from copaw.app.lifecycle_view import lease_view
 from copaw.app.patching import patched
-from copaw.app.workspace.outcome import Outcome
+from copaw.app.reloads.outcome import Outcome
 from copaw.config.merge import same_json
 from copaw.config.models import AgentProfileConfig
 from copaw.config.problems import input_error

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from copaw.aiokits.lease import Lease
 from copaw.app.agent_slot import AgentSlot
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.workspace import Workspace
-from copaw.app.workspace.outcome import ReloadOutcome
 from copaw.ports import Json
 
 
@@ -22,8 +22,8 @@ def lifecycle(slot: AgentSlot) -> Json:
         "state": slot.state,
         "generation": current.generation if current is not None else None,
         "generations": [_generation(workspace) for workspace in slot.generations()],
-        "last_reload": reload_outcome(slot.last_reload) if slot.last_reload is not None else None,
-        "reload_pending": slot.reload_pending,
+        "last_reload": reload_outcome(slot.revisions.last) if slot.revisions.last is not None else None,
+        "reload_pending": slot.revisions.pending,
         "settings": {
             "reload_grace_seconds": profile.running.reload_grace_seconds if profile else None,
             "max_draining": profile.running.max_draining if profile else None,

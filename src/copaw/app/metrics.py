@@ -13,8 +13,8 @@ from copaw.app.agent_slot import AgentSlot
 from copaw.app.background.records import TaskState
 from copaw.app.multi_agent_manager import MultiAgentManager
 from copaw.app.process_info import resident_bytes
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.workspace import Workspace
-from copaw.app.workspace.outcome import ReloadOutcome
 
 TaskTally = Tally[tuple[str, TaskState]]
 """Numbers of tasks by agent and state."""

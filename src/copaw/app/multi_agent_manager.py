@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from copaw.aiokits.lease import NO_LABELS, Lease
 from copaw.app.agent_slot import AgentSlot
 from copaw.app.ingress.port import Ingress, NoIngress
+from copaw.app.reloads.observer import LifecycleObserver
+from copaw.app.reloads.outcome import Outcome, ReloadOutcome
+from copaw.app.reloads.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.runner.task_tracker import TaskTracker
 from copaw.app.workspace import Workspace
-from copaw.app.workspace.observer import LifecycleObserver
-from copaw.app.workspace.outcome import Outcome, ReloadOutcome
-from copaw.app.workspace.settings import Changed, ReadSnapshot, SlotSettings
 from copaw.app.workspace.workspace import OpenResources
 from copaw.errors import AgentNotFound, EndReason, ServerClosing
 

@@ -27,7 +27,7 @@ def schedule_agent_reload(request: Request, agent_id: str, response: Response | 
     manager = services_of(request).manager
     outcome = manager.start_agent(agent_id)
     outcome.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-    wanted = manager.slot(agent_id).wanted
+    wanted = manager.slot(agent_id).revisions.wanted
     if response is not None:
         response.headers[REVISION_HEADER] = str(wanted)
     return wanted

@@ -17,12 +17,12 @@ from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.ingress.manager import AgentIngress, Ingresses
 from copaw.app.ingress.settings import IngressSettings
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.events import ResponseStream
 from copaw.app.runner.push_messages import PushMessages
 from copaw.app.runner.request import AgentRequest
 from copaw.app.runner.task_tracker import Run
-from copaw.app.workspace.outcome import ReloadOutcome
 from copaw.config.models import ChannelConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import EndReason

@@ -18,8 +18,8 @@ from pathlib import Path
 from copaw.aiokits.pool import Pool
 from copaw.app.ingress.port import Ingress, NoIngress
 from copaw.app.multi_agent_manager import MultiAgentManager
-from copaw.app.workspace.observer import LifecycleObserver
-from copaw.app.workspace.settings import SlotSettings
+from copaw.app.reloads.observer import LifecycleObserver
+from copaw.app.reloads.settings import SlotSettings
 from copaw.config.models import AgentProfileConfig, ModelSlotConfig
 from copaw.config.snapshot import AgentSnapshot
 from copaw.errors import AgentNotFound, BadInput

@@ -17,12 +17,12 @@ from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.lease import Lease
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.chats import ChatBook, ChatSpec
 from copaw.app.runner.events import ended_error, error_object
 from copaw.app.runner.request import AgentRequest, parse_request
 from copaw.app.runner.task_tracker import Run
-from copaw.app.workspace.outcome import ReloadOutcome
 from copaw.errors import CopawError, EndReason, ServerClosing
 from copaw.ports import EventSink, Json, Turn
 from copaw.testing.fake_agents import FakeWorld

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.runner.task_tracker import Run
-from copaw.app.workspace.outcome import ReloadOutcome
 from copaw.errors import CopawError, EndReason
 from copaw.testing.fake_agents import FakeWorld
 from copaw.testing.fake_ingress import IngressConfig
@@ -326,7 +326,7 @@ class Simulation:
     async def _expire(self, agent_id: str) -> None:
         for generation in list(self.manager.slot(agent_id).draining)[:1]:
             self._note(f"{agent_id}#{generation} expire")
-            self.manager.slot(agent_id).expire(generation)
+            self.manager.slot(agent_id).draining.expire(generation)
 
     # -- messages --------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from copaw.aiokits.lease import Lease
 from copaw.app.agent_slot import MAX_SUPERSEDED_IN_A_ROW, AgentSlot
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import Outcome, ReloadOutcome
 from copaw.app.runner.task_tracker import Run
 from copaw.app.workspace import Workspace, WorkspaceState
-from copaw.app.workspace.outcome import Outcome, ReloadOutcome
 from copaw.errors import EndReason
 from copaw.testing.fake_agents import GENERATION, FakeRunner, FakeWorld
 
@@ -107,7 +107,7 @@ class Invariants:
 
     def _read(self, agent_id: str) -> None:
         seen = self.of(agent_id)
-        seen.wanted_at_read = self._slot(agent_id).wanted
+        seen.wanted_at_read = self._slot(agent_id).revisions.wanted
         seen.tries_since_outcome += 1  # Not the builds: one may be given up before its first step.
 
     def _build_began(self, agent_id: str) -> None:
@@ -121,7 +121,9 @@ class Invariants:
         """Invariants 7 and 9: what an outcome may have changed, and what not."""
         seen, slot = self.of(agent_id), self._slot(agent_id)
         if report.outcome is Outcome.SWAPPED:
-            overtaken = slot.wanted > slot.applied and seen.tries_since_outcome <= MAX_SUPERSEDED_IN_A_ROW
+            overtaken = (
+                slot.revisions.wanted > slot.revisions.applied and seen.tries_since_outcome <= MAX_SUPERSEDED_IN_A_ROW
+            )
             if overtaken or seen.stopped:
                 why = "stopped" if seen.stopped else "wanted anew"
                 self._world.violations.append(f"invariant 7: {agent_id} was swapped though it was {why} meanwhile")
@@ -179,15 +181,18 @@ class Invariants:
             assert serving == [slot.current], f"invariant 1: {slot.agent_id} serves {serving}, not {slot.current}"
 
     def _never_back(self, slot: AgentSlot, seen: _Seen) -> None:
-        assert slot.applied >= seen.applied, f"invariant 7: {slot.agent_id} applied {slot.applied} after {seen.applied}"
-        assert slot.applied <= slot.wanted, f"invariant 7: {slot.agent_id} applied what nobody wanted"
-        seen.applied = slot.applied
+        applied, wanted = slot.revisions.applied, slot.revisions.wanted
+        assert applied >= seen.applied, f"invariant 7: {slot.agent_id} applied {applied} after {seen.applied}"
+        assert applied <= wanted, f"invariant 7: {slot.agent_id} applied what nobody wanted"
+        seen.applied = applied
 
     def _bounded(self, slot: AgentSlot, seen: _Seen) -> None:
         if len(slot.draining) > 1 and not self._closing:
             drain = [generation for generation in slot.draining if generation not in seen.leaving]
             bound = self._world.configs[slot.agent_id].max_draining
             assert len(drain) <= bound, f"invariant 10: {slot.agent_id} drains {drain}, more than {bound}"
+            # A stop is not held: it retires what serves there and then.
+            assert len(slot.draining) <= bound + 1, f"invariant 10: {slot.agent_id} drains {[*slot.draining]}"
 
     def _nobody_in_what_is_over(self, seen: _Seen) -> None:
         for workspace in seen.open:
@@ -241,7 +246,7 @@ class Invariants:
         assert self._manager is not None
         for slot in self._manager.slots():
             assert not slot.draining, f"invariant 11: {slot.agent_id} still drains {slot.draining}"
-            assert not slot.reload_pending, f"invariant 11: {slot.agent_id} never applied what was wanted"
+            assert not slot.revisions.pending, f"invariant 11: {slot.agent_id} never applied what was wanted"
             if not self.of(slot.agent_id).stopped:
                 want, current = self._world.configs[slot.agent_id].digest, slot.current
                 have = current.snapshot.digest if current is not None else "nothing"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.outcome import Outcome
 from copaw.app.workspace import Workspace
-from copaw.app.workspace.outcome import Outcome
 from copaw.testing.fake_agents import FakeWorld
 from copaw.testing.fake_runs import Runs
 
@@ -12,7 +12,7 @@ from copaw.testing.fake_runs import Runs
 class Stage:
     """One world, its manager and its runs.
 
-    :param settings: of :class:`copaw.app.workspace.settings.SlotSettings`.
+    :param settings: of :class:`copaw.app.reloads.settings.SlotSettings`.
     """
 
     def __init__(self, *agents: str, **settings: float) -> None:

@@ -21,9 +21,9 @@ from copaw.app.crons.store import Job, MemoryJobStore
 from copaw.app.crons.triggers import Trigger
 from copaw.app.dynamic_runner import DynamicMultiAgentRunner
 from copaw.app.multi_agent_manager import MultiAgentManager
+from copaw.app.reloads.settings import SlotSettings
 from copaw.app.runner.chat_books import ChatBooks
 from copaw.app.runner.chats import ChatBook, ChatSpec
-from copaw.app.workspace.settings import SlotSettings
 from copaw.config.models import HeartbeatConfig
 from copaw.config.models.run_state import LastDispatchConfig
 from copaw.errors import Unavailable

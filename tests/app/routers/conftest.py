@@ -53,8 +53,8 @@ class Server:
         """Wait until the reload that an answer announces is done; the agent's generation then."""
         assert response.status_code in (200, 201), response.text
         slot = self.services.manager.slot(agent_id)
-        assert int(response.headers["X-Reload-Revision"]) == slot.wanted
-        assert slot.reload_pending
+        assert int(response.headers["X-Reload-Revision"]) == slot.revisions.wanted
+        assert slot.revisions.pending
         await self.services.manager.reload_agent(agent_id)
         assert slot.current is not None
         return slot.current.generation

@@ -31,7 +31,7 @@ async def test_a_change_counts_at_once_and_reloads_nothing(server):
     await server.call("PUT", PATH, {"enabled": False})
     assert await next_wake_up(server) is None
     assert server.generation() == was
-    assert not server.services.manager.slot("default").reload_pending
+    assert not server.services.manager.slot("default").revisions.pending
 
 
 async def test_an_agent_has_its_own(server):

@@ -51,7 +51,7 @@ async def test_a_masked_key_sent_back_keeps_the_key(server):
 
 async def test_changing_a_provider_reloads_nobody(server):
     await configured(server)
-    assert not server.services.manager.slot("default").reload_pending
+    assert not server.services.manager.slot("default").revisions.pending
 
 
 async def test_another_protocol_reloads_the_agents_that_use_it(server):
@@ -124,7 +124,7 @@ async def test_the_global_model_reloads_every_agent_that_uses_it(server):
     was = await server.reloaded(response, other)
     slot = {"provider_id": "mine", "model": "org/team/model"}
     assert await server.call("PUT", "/models/active", {**slot, "scope": "global"}) == {"active_llm": slot}
-    assert server.services.manager.slot("default").reload_pending
+    assert server.services.manager.slot("default").revisions.pending
     await server.services.manager.reload_agent("default")
     await server.services.manager.reload_agent(other)
     assert server.services.manager.slot("default").current.snapshot.model.model == "org/team/model"

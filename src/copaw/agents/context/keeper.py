@@ -22,7 +22,7 @@ from copaw.agents.context.shorten import result_text, shorten, with_text
 from copaw.agents.context.summary import Summariser, with_heading, without_heading
 from copaw.agents.context.tokens import TokenMeter, size_bytes
 from copaw.agents.context.transcript import parts, transcript
-from copaw.errors import CopawError, PromptTooLong
+from copaw.errors import PromptTooLong, sentence_of
 from copaw.ports import Block, Compacted, Json
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class ContextKeeper:
         return []
 
     def _without_summary(self, memory: InMemoryMemory, leaving: Sequence[Entry], error: Exception) -> str:
-        why = error.message if isinstance(error, CopawError) else f"{type(error).__name__}: {error}"
+        why = sentence_of(error)
         logger.warning("a conversation was cut without a summary: %s", why)
         self._records.report(f"The older part of this conversation could not be summarised and was left out: {why}")
         last = next((msg for msg, _ in reversed(leaving) if msg.role == "user"), None)

@@ -8,7 +8,7 @@ import time
 import copaw
 from copaw.app.commands.registry import Command, CommandCall
 from copaw.app.multi_agent_manager import MultiAgentManager
-from copaw.app.workspace.outcome import Outcome, ReloadOutcome
+from copaw.app.reloads.outcome import Outcome, ReloadOutcome
 from copaw.config.models import AgentProfileConfig, ModelSlotConfig
 from copaw.config.store import ConfigStore
 from copaw.errors import BadInput
@@ -97,10 +97,10 @@ class AgentCommands:
             f"Generation {workspace.generation} finishes its work (leases: {len(workspace.leases)})."
             for workspace in slot.draining.values()
         ]
-        if slot.last_reload is not None:
-            age_s = time.time() - slot.last_reload.finished_at
-            lines.append(f"Last reload, {age_s:.0f} s ago: {_told(slot.last_reload)}")
-        if slot.reload_pending:
+        if slot.revisions.last is not None:
+            age_s = time.time() - slot.revisions.last.finished_at
+            lines.append(f"Last reload, {age_s:.0f} s ago: {_told(slot.revisions.last)}")
+        if slot.revisions.pending:
             lines.append("A reload is under way.")
         head = f"Agent '{call.agent_id}': {slot.state}, generation {call.workspace.generation}."
         return "\n".join([head, *(f"- {line}" for line in lines), f"- copaw {copaw.__version__}"])

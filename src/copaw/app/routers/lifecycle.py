@@ -57,7 +57,7 @@ async def reload_agent(
     if proposed is not None:
         raise BadInput("A body is only for ?dry_run=true; change the configuration by its own routes.", field="body")
     pending = services.manager.start_agent(agent_id)
-    revision = services.manager.slot(agent_id).wanted
+    revision = services.manager.slot(agent_id).revisions.wanted
     response.headers[REVISION_HEADER] = str(revision)
     if not wait:
         return {"outcome": "accepted", "revision": revision}
@@ -68,7 +68,7 @@ async def reload_agent(
 async def expire_generation(agentId: str, generation: int, services: ServicesDep) -> Json:
     """End the drain of a generation now: what still holds it is asked to stop."""
     slot = services.manager.slot(agentId)
-    if not slot.expire(generation):
+    if not slot.draining.expire(generation):
         raise NotFound(f"Generation {generation} of agent '{agentId}' is not draining.")
     return {"expired": True, "generation": generation}
 

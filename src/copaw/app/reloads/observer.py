@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from copaw.app.workspace.outcome import ReloadOutcome
+from copaw.app.reloads.outcome import ReloadOutcome
 from copaw.app.workspace.workspace import Workspace
 
 
