@@ -237,7 +237,7 @@ class LifecycleMachine(RuleBasedStateMachine):
                     workspace.leases.acquire("child", parent=parent)
                 return
             child = workspace.leases.acquire("child", parent=parent)
-            self.laws.leased_child(agent_id, workspace.generation, child)
+            self.laws.leased(agent_id, workspace.generation, child)
             child.bind(lambda _reason: child.release())
             self.held.append((agent_id, workspace, child))
 

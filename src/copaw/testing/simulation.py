@@ -215,11 +215,7 @@ class Simulation:
         return Plan(manner, steps, step_s, tail_s, other, child)
 
     def _started(self, agent_id: str, run: Run) -> None:
-        parent = run.lease.parent
-        if parent is not None and self.invariants.holds(agent_id, run.generation, parent):
-            self.invariants.leased_child(agent_id, run.generation, run.lease)
-        else:
-            self.invariants.leased(agent_id, run.generation, run.lease)
+        self.invariants.leased(agent_id, run.generation, run.lease)
         self._note(f"{agent_id}#{run.generation} runs {self.runs.plans[run.session_id].manner}")
 
     # -- changes ---------------------------------------------------------------------------------------------------

@@ -85,23 +85,23 @@ class Invariants:
         self.of(agent_id).stopped = False
 
     def leased(self, agent_id: str, generation: int, lease: Lease) -> None:
-        """Invariant 6: this fresh lease was given just now, so its workspace serves just now."""
-        slot = self._slot(agent_id)
-        current = slot.current
-        assert current is not None, f"invariant 6: {agent_id} gave a lease and does not serve"
-        assert current.generation == generation, f"invariant 6: {agent_id} leased #{generation}, serves {current}"
-        assert current.state is WorkspaceState.SERVING, f"invariant 6: {agent_id} leased {current}"
-        seen = self.of(agent_id)
-        self._follow(slot, seen)
+        """Invariant 6: this fresh lease was given just now, so its workspace serves just now.
+
+        The child of a live lease of the same generation is not fresh: that generation may drain.
+        """
+        slot, seen = self._slot(agent_id), self.of(agent_id)
+        if not self._is_child(seen, generation, lease):
+            current = slot.current
+            assert current is not None, f"invariant 6: {agent_id} gave a lease and does not serve"
+            assert current.generation == generation, f"invariant 6: {agent_id} leased #{generation}, serves {current}"
+            assert current.state is WorkspaceState.SERVING, f"invariant 6: {agent_id} leased {current}"
+            self._follow(slot, seen)
         seen.held[generation][lease.id] = lease
 
-    def leased_child(self, agent_id: str, generation: int, lease: Lease) -> None:
-        """A child of a live lease took this one on the same generation, which may drain."""
-        self.of(agent_id).held[generation][lease.id] = lease
-
-    def holds(self, agent_id: str, generation: int, lease: Lease) -> bool:
-        """Whether this lease is a live one of this generation of this agent."""
-        return not lease.released and lease.id in self.of(agent_id).held.get(generation, {})
+    @staticmethod
+    def _is_child(seen: _Seen, generation: int, lease: Lease) -> bool:
+        parent = lease.parent
+        return parent is not None and not parent.released and parent.id in seen.held.get(generation, {})
 
     # -- told by the world itself ----------------------------------------------------------------------------------
 
