@@ -13,6 +13,8 @@ from agentscope.formatter import FormatterBase, OpenAIChatFormatter
 
 from copaw.agents.context.settings import ContextSettings
 from copaw.agents.factory import AgentFactory
+from copaw.agents.local_files import LocalFiles
+from copaw.agents.media import MediaSettings
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.runner import AgentTurnRunner
@@ -84,7 +86,9 @@ class Agent:
             return Bound(self.model)
 
         return AgentTurnRunner(
-            factory=AgentFactory(snapshot, bind, NoTools(), self.settings),
+            factory=AgentFactory(
+                snapshot, bind, NoTools(), self.settings, MediaSettings(LocalFiles((self.files.root,)))
+            ),
             agent_name="Agent",
             sessions=SessionFiles(self.files.sessions_dir),
             kept=KeptFiles(self.files),
