@@ -17,6 +17,7 @@ from copaw.agents.local_files import LocalFiles
 from copaw.agents.media import MediaSettings
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.runner.kept_files import KeptFiles
+from copaw.app.runner.received import Receiver
 from copaw.app.runner.runner import AgentTurnRunner
 from copaw.app.runner.session import SessionFiles
 from copaw.config.models import ModelSlotConfig
@@ -85,10 +86,10 @@ class Agent:
         async def bind() -> Bound:
             return Bound(self.model)
 
+        local = LocalFiles((self.files.root,))
         return AgentTurnRunner(
-            factory=AgentFactory(
-                snapshot, bind, NoTools(), self.settings, MediaSettings(LocalFiles((self.files.root,)))
-            ),
+            factory=AgentFactory(snapshot, bind, NoTools(), self.settings, MediaSettings(local)),
+            receive=Receiver(self.files.media_dir, local),
             agent_name="Agent",
             sessions=SessionFiles(self.files.sessions_dir),
             kept=KeptFiles(self.files),
