@@ -5,9 +5,6 @@ A :class:`LeaseSet` guards one thing that must stay open while it is used. Whoev
 ``def`` except the waiting: between looking a thing up and leasing it there must be no ``await``, because
 whatever happens in such a gap happens to a thing that nobody holds yet.
 
-The set has a gate. ``OPEN`` admits everybody; ``CHILDREN`` admits only those whose parent is still live in the
-same set, so that work under way can finish what it began; ``SHUT`` admits nobody.
-
 Ending is a request, not an act: :meth:`Lease.end` stores the reason, once, and calls the holder's ``on_end``.
 The holder unwinds and releases. A holder that never does is told through ``on_abandon`` and is released for it.
 """
@@ -27,7 +24,7 @@ _ids = itertools.count(1)
 
 
 class Gate(enum.Enum):
-    """Who may still acquire."""
+    """Who may still acquire: everybody, children of live leases (work under way ends what it began), nobody."""
 
     OPEN = "open"
     CHILDREN = "children"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -22,65 +22,12 @@ from copaw.app.mcp_server.endpoint import McpEndpoint
 from copaw.app.middleware.authentication import RequireLogin
 from copaw.app.middleware.other_sites import RefuseOtherSites
 from copaw.app.protocols import ProtocolRoutes
-from copaw.app.routers import (
-    a2a,
-    agent_files,
-    agent_settings,
-    agents,
-    audio,
-    auth,
-    channels,
-    chats,
-    console,
-    cron,
-    envs,
-    files,
-    heartbeat,
-    lifecycle,
-    llm_routing,
-    mcp,
-    mcp_endpoint,
-    messages,
-    models,
-    not_here,
-    pages,
-    process,
-    responses,
-    settings,
-    tasks,
-    token_usage,
-    tools,
-    version,
-    workspace,
-)
-from copaw.app.routers.area import Area
+from copaw.app.routers.table import add_routes
 from copaw.app.services import SHUTDOWN_GRACE_S, open_services
 from copaw.errors import CopawError
 from copaw.paths import Paths
 
 __all__ = ["DynamicMultiAgentRunner", "app", "create_app"]
-
-AGENT_SCOPED = (
-    agent_settings,
-    agent_files,
-    channels,
-    console,
-    cron,
-    heartbeat,
-    llm_routing,
-    mcp,
-    messages,
-    chats,
-    process,
-    responses,
-    a2a,
-    settings,
-    audio,
-    tools,
-    workspace,
-    not_here,
-)
-"""Routers that also exist below ``/api/agents/{agentId}``."""
 
 
 def create_app(paths: Paths | None = None) -> FastAPI:
@@ -98,7 +45,7 @@ def create_app(paths: Paths | None = None) -> FastAPI:
     application.add_exception_handler(CopawError, _copaw_error)
     application.add_exception_handler(RequestValidationError, _validation_error)
     _add_middleware(application)
-    _add_routes(application)
+    add_routes(application)
     return application
 
 
@@ -117,26 +64,6 @@ def _add_middleware(application: FastAPI) -> None:
 
 def _listed(variable: str) -> list[str]:
     return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
-
-
-def _add_routes(application: FastAPI) -> None:
-    def add(prefix: str, *routers: APIRouter) -> None:
-        for router in routers:
-            application.include_router(Area(router, prefix), prefix=prefix)
-
-    for probe in (lifecycle.probes, not_here.voice_router, mcp_endpoint.router):
-        application.include_router(probe)
-    # Routes are tried in order: what is called most comes first.
-    add("/api", process.router, *(module.router for module in AGENT_SCOPED if module is not process))
-    # Before /agents/{agentId}: its sub-paths are more specific.
-    add("/api", lifecycle.agent_router)
-    add("/api/agents/{agentId}", *(module.router for module in AGENT_SCOPED))
-    add(
-        "/api",
-        *(module.router for module in (agents, auth, models, token_usage, envs, files, tasks, version, lifecycle)),
-    )
-    add("/api", settings.server_router, not_here.server_router)
-    application.include_router(pages.router)
 
 
 @asynccontextmanager

@@ -16,23 +16,16 @@ from copaw.app.patching import patched
 from copaw.app.prompt_language import checked_language
 from copaw.app.services import Services
 from copaw.config.digest import RUN_TIME_STATE
-from copaw.config.home import DEFAULT_AGENT_ID, make_agent_workspace
+from copaw.config.home import make_agent_workspace
 from copaw.config.ineffective import refuse_ineffective
 from copaw.config.models import AgentProfileConfig, AgentProfileRef, new_profile
 from copaw.config.store import ConfigStore
-from copaw.errors import BadInput, ConfigFileError, Conflict, EndReason, NotImplementedHere
+from copaw.errors import BadInput, ConfigFileError, Conflict, NotImplementedHere
 from copaw.paths import Paths
 from copaw.ports import Json
 
 _ID_LENGTH = 6
 _ID_LETTERS = string.ascii_letters + string.digits
-
-
-class ProtectedAgent(BadInput):
-    """The default agent can be neither deleted nor disabled."""
-
-    http_status = 400
-    code = "PROTECTED_AGENT"
 
 
 class CreateAgentRequest(BaseModel):
@@ -191,31 +184,3 @@ async def reorder_agents(config: ConfigStore, agent_ids: Sequence[str]) -> None:
     if told:
         raise BadInput(f"agent_ids: every agent must be named exactly once; {'; '.join(told)}.", field="agent_ids")
     await config.reorder(agent_ids)
-
-
-async def delete_agent(services: Services, agent_id: str) -> None:
-    """End an agent's work and take it out of config.json. Its workspace directory stays.
-
-    :raises ProtectedAgent: it is the default agent.
-    """
-    services.config.ref(agent_id)
-    if agent_id == DEFAULT_AGENT_ID:
-        raise ProtectedAgent("Agent 'default' cannot be deleted: requests that name no agent go to it.")
-    await services.chats.flush()
-    services.chats.forget(agent_id)
-    # Configuration first: if that fails the agent works on, and no reload can bring it back once it has stopped.
-    await services.config.remove_agent(agent_id)
-    await services.manager.stop_agent(agent_id, EndReason.AGENT_DELETED)
-
-
-async def switch_agent(services: Services, agent_id: str, enabled: bool) -> None:
-    """Enable an agent, or disable it and end its work. Starting it is the caller's.
-
-    :raises ProtectedAgent: the default agent would be disabled.
-    """
-    services.config.ref(agent_id)
-    if not enabled and agent_id == DEFAULT_AGENT_ID:
-        raise ProtectedAgent("Agent 'default' cannot be disabled: requests that name no agent go to it.")
-    await services.config.set_enabled(agent_id, enabled)
-    if not enabled:
-        await services.manager.stop_agent(agent_id, EndReason.AGENT_DISABLED)

@@ -241,6 +241,33 @@ async def test_a_deleted_agent_is_gone_its_work_ended_and_its_files_kept(server)
     await server.error("GET", f"/agents/{agent_id}/chats", status=404)
 
 
+async def test_the_workspace_goes_with_its_agent_if_that_is_asked_for(server):
+    agent_id = await new_agent(server)
+    root = server.services.config.workspace_dir(agent_id)
+    await server.call("GET", f"/agents/{agent_id}/cron/jobs")
+    _, lease = server.services.manager.acquire(agent_id, "test")
+    lease.bind(lambda _reason: lease.release())
+    answer = await server.call("DELETE", f"/agents/{agent_id}?delete_workspace=true")
+    assert answer == {"success": True, "agent_id": agent_id, "workspace_deleted": True}
+    assert not [path for path in root.parent.iterdir() if agent_id in path.name]
+    # An agent of the same directory begins anew, its schedule included.
+    again = await new_agent(server, workspace_dir=str(root))
+    assert await server.call("GET", f"/agents/{again}/cron/jobs") == []
+
+
+async def test_a_workspace_elsewhere_or_with_that_of_another_agent_is_not_deleted(server, tmp_path):
+    elsewhere = await new_agent(server, workspace_dir=str(tmp_path / "mine"))
+    error = await server.error("DELETE", f"/agents/{elsewhere}?delete_workspace=true", status=422)
+    assert error["field"] == "delete_workspace"
+    outer = await new_agent(server)
+    root = server.services.config.workspace_dir(outer)
+    inner = await new_agent(server, workspace_dir=str(root / "inner"))
+    await server.error("DELETE", f"/agents/{outer}?delete_workspace=true", status=409)
+    for agent_id in (elsewhere, outer, inner):
+        await server.call("GET", f"/agents/{agent_id}")
+    assert (tmp_path / "mine" / "AGENTS.md").exists()
+
+
 async def test_a_disabled_agent_can_be_deleted(server):
     agent_id = await new_agent(server)
     await server.call("PATCH", f"/agents/{agent_id}/toggle", {"enabled": False})

@@ -101,6 +101,17 @@ class AgentCrons:
         for scheduler in [*self._left, *([self._scheduler] if self._scheduler is not None else [])]:
             await scheduler.aclose(timeout_s)
 
+    async def let_go(self, timeout_s: float = 5.0) -> None:
+        """Forget what was read, once it is recorded how each run ended: the workspace is about to go.
+
+        Whoever makes an agent of the same name begins anew.
+        """
+        async with self._lock:
+            schedulers = [*self._left, *([self._scheduler] if self._scheduler is not None else [])]
+            for scheduler in schedulers:
+                await scheduler.aclose(timeout_s)
+            self._stores, self._scheduler, self._left = None, None, []
+
     @property
     def _schedule(self) -> Scheduler:
         assert self._scheduler is not None, "opened before it is used"

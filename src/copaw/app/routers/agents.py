@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from copaw.app import agent_admin
+from copaw.app import agent_admin, agent_switch
 from copaw.app.agent_admin import AgentSummary, CreateAgentRequest
 from copaw.app.routers.bodies import StorableJson, part_of
 from copaw.app.routers.deps import ServicesDep
@@ -72,16 +72,16 @@ async def update_agent(
 
 
 @router.delete("/agents/{agentId}")
-async def delete_agent(agentId: str, services: ServicesDep) -> Json:
-    await agent_admin.delete_agent(services, agentId)
-    return {"success": True, "agent_id": agentId}
+async def delete_agent(agentId: str, services: ServicesDep, delete_workspace: bool = False) -> Json:
+    await agent_switch.delete_agent(services, agentId, delete_workspace=delete_workspace)
+    return {"success": True, "agent_id": agentId, **({"workspace_deleted": True} if delete_workspace else {})}
 
 
 @router.patch("/agents/{agentId}/toggle")
 async def toggle_agent(
     agentId: str, body: ToggleAgentRequest, request: Request, response: Response, services: ServicesDep
 ) -> Json:
-    await agent_admin.switch_agent(services, agentId, body.enabled)
+    await agent_switch.switch_agent(services, agentId, body.enabled)
     if body.enabled:
         schedule_agent_reload(request, agentId, response)
     return {"success": True, "agent_id": agentId, "enabled": body.enabled}
