@@ -117,3 +117,12 @@ async def test_what_a_model_cannot_see_of_a_result_is_said_in_its_text() -> None
     (block,) = said[1].blocks
     assert block["text"] == "a\n[image without a name: not shown, this model cannot take it]"
     assert block["media"] == []
+
+
+async def test_a_server_may_give_the_same_ids_in_every_answer() -> None:
+    said = await turns(
+        msg("assistant", call("call_0")), result("call_0", "first"), msg("assistant", call("call_0")), msg("user"),
+        msg("assistant", call("call_0")), result("call_0", "third"),
+    )  # fmt: skip
+    told = [block["text"] for turn in said for block in turn.blocks if turn.role == "tool"]
+    assert told == ["first", "[The result of this call was lost.]", "third"]

@@ -90,18 +90,37 @@ def _told(block: Block, role: Role) -> Block:
 
 def _with_results(turns: list[Turn]) -> list[Turn]:
     """Give each call its result, and leave out results without a call."""
-    results = {block["id"]: block for turn in turns if turn.role == "tool" for block in turn.blocks}
+    results = _results(turns)
     answered: list[Turn] = []
-    for turn in turns:
+    for position, turn in enumerate(turns):
         if turn.role == "tool":
             continue
         answered.append(turn)
         calls = [block for block in turn.blocks if block["type"] == "tool_use"]
         if calls:
             lost = {"type": "tool_result", "output": _NO_RESULT}
-            blocks = [{**lost, **results.get(call["id"], {}), "id": call["id"], "name": call["name"]} for call in calls]
+            blocks = [
+                {**lost, **results.get((position, call["id"]), {}), "id": call["id"], "name": call["name"]}
+                for call in calls
+            ]
             answered.append(Turn("tool", blocks))
     return answered
+
+
+def _results(turns: list[Turn]) -> dict[tuple[int, str], Block]:
+    """Results by the position of the turn that called for them and the call's id.
+
+    Some servers give the same ids in every answer: a result is that of the last call before it.
+    """
+    results: dict[tuple[int, str], Block] = {}
+    called: dict[str, int] = {}
+    for position, turn in enumerate(turns):
+        for block in turn.blocks:
+            if block["type"] == "tool_use":
+                called[block["id"]] = position
+            elif block["type"] == "tool_result" and block["id"] in called:
+                results[called[block["id"]], block["id"]] = block
+    return results
 
 
 async def _prepared(block: Block, senses: Senses) -> Block:

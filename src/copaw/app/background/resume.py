@@ -32,17 +32,39 @@ def close_open_calls(content: Sequence[Entry], calls: Iterable[OpenCall]) -> lis
 
     :param calls: calls that are known from the run's events; those that the session does not hold are added.
     """
-    answered = {block["id"] for block in _blocks(content, "tool_result")}
-    known = {block["id"] for block in _blocks(content, "tool_use")}
+    open_uses = _open_uses(content)
+    known = {_what(block["id"], block.get("name"), block.get("input")) for block in _blocks(content, "tool_use")}
     closed: list[Entry] = []
-    for message, marks in content:
+    for position, (message, marks) in enumerate(content):
         closed.append((message, marks))
-        uses = [block for block in _of(message) if block.get("type") == "tool_use"]
-        closed += [_result(block["id"], block.get("name", "")) for block in uses if block["id"] not in answered]
+        closed += [_result(block["id"], block.get("name", "")) for block in open_uses.get(position, ())]
     for call in calls:
-        if call.call_id not in known:
+        if _what(call.call_id, call.name, call.arguments) not in known:
             closed += [_use(call), _result(call.call_id, call.name)]
     return closed
+
+
+def _open_uses(content: Sequence[Entry]) -> dict[int, list[Block]]:
+    """The calls without a result, by the position of their message.
+
+    Some servers give the same ids in every answer: a result is that of the last call before it.
+    """
+    called: dict[str, int] = {}
+    uses: dict[int, list[Block]] = {}
+    for position, (message, _) in enumerate(content):
+        for block in _of(message):
+            if block.get("type") == "tool_use":
+                uses.setdefault(position, []).append(block)
+                called[block["id"]] = position
+            elif block.get("type") == "tool_result" and block["id"] in called:
+                of = called.pop(block["id"])
+                uses[of] = [use for use in uses[of] if use["id"] != block["id"]]
+    return uses
+
+
+def _what(call_id: str, name: object, arguments: object) -> str:
+    """A call as a whole, because its id alone may come again."""
+    return json.dumps([call_id, name, arguments], sort_keys=True)
 
 
 def holds_request(content: Sequence[Entry], text: str) -> bool:
