@@ -42,7 +42,7 @@ from copaw.security.account import AccountFile
 pytestmark = pytest.mark.timeout(1800)
 
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples"
-PER_KIND = 40
+PER_KIND = 25
 """How many damaged files of each kind are tried when nobody says."""
 
 JOB = {

@@ -32,7 +32,7 @@ CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "http.json").rea
 NOT_HERE = re.compile(r".*/(skills|security|local-models|voice)\b.*")
 """Operations that this version does not have: one request is enough."""
 
-BOUNDED = 1000
+BOUNDED = 800
 """How many requests are tried when nobody says: the same ones each time."""
 
 PATIENCE_S = 20.0

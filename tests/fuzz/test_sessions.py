@@ -17,7 +17,7 @@ from copaw.testing.server import RunningServer, message, running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1800)]
 
-BOUNDED = 60
+BOUNDED = 40
 TEXT = {"type": "text", "text": "hi"}
 CALL = {"type": "tool_use", "id": "c", "name": "look", "input": {"at": 1}, "raw_input": '{"at": 1}'}
 RESULT = {"type": "tool_result", "id": "c", "name": "look", "output": [TEXT]}
