@@ -5,6 +5,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8088
 # Further arguments of the command a target runs: make test ARGS='-k lease', make drill ARGS='--help'.
 ARGS ?=
+# How many processes run the tests; 0 for one that shows everything as it happens.
+WORKERS ?= auto
 SEEDS ?= 3000
 EXAMPLES ?= 10000
 MINUTES ?= 10
@@ -36,7 +38,7 @@ run: install ## Start the server on HOST and PORT (127.0.0.1:8088); the first st
 	@exec $(BIN)/copaw app --host $(HOST) --port $(PORT) $(ARGS)
 
 test: install-dev ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: format lint types layers test ## Everything that must hold: format, lint, types, layers, tests with the docs
 

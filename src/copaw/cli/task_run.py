@@ -23,7 +23,19 @@ from copaw.ports import Json
 from copaw.security.local_token import known_local_token
 
 _PROMPTS = "*.md"
-_SERVERS_OWN = frozenset({"agent.json", "chats.json", "jobs.json", "runtime.json", "sessions"})
+_SERVERS_OWN = frozenset(
+    {
+        "agent.json",
+        "chats.json",
+        "cron_state.json",
+        "dialog",
+        "jobs.json",
+        "runtime.json",
+        "sessions",
+        "tool_results",
+        "workspace.lock",
+    }
+)
 
 Files = dict[Path, tuple[int, int]]
 """Files of a workspace with the time of their last change and their size."""
