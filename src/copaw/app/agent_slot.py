@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 MAX_SUPERSEDED_IN_A_ROW = 3
 """After so many discarded candidates the next one is committed, so that a stream of edits cannot starve itself."""
 
-
 _STOPPED = {EndReason.AGENT_DISABLED: "disabled", EndReason.AGENT_DELETED: "deleted"}
 
 
@@ -112,8 +111,8 @@ class AgentSlot:
                 raise ServerClosing
 
     def _why_not(self) -> str:
-        error = self.revisions.last.error if self.revisions.last is not None else None
-        return error or "it was never started"
+        last = self.revisions.last
+        return (last.error if last is not None else None) or "it was never started"
 
     @property
     def starting(self) -> bool:
@@ -214,7 +213,7 @@ class AgentSlot:
             snapshot = await self._read_snapshot(self.agent_id)
             if stops != self._stops:
                 return
-            if self._is_current(snapshot):
+            if self.current is not None and self.current.snapshot.digest == snapshot.digest:
                 self._finish(revision, Outcome.UNCHANGED)
                 return
             candidate = await self._build(snapshot)
@@ -233,9 +232,6 @@ class AgentSlot:
         # Compared before the swap: that step does nothing but move.
         changed = self._changed_fields(self.current.snapshot, candidate.snapshot) if self.current is not None else []
         self._swap(revision, candidate, changed)
-
-    def _is_current(self, snapshot: AgentSnapshot) -> bool:
-        return self.current is not None and self.current.snapshot.digest == snapshot.digest
 
     async def _build(self, snapshot: AgentSnapshot) -> Workspace:
         """Start a candidate. If that fails or is cancelled, nothing of it is left."""
