@@ -51,7 +51,8 @@ async def test_every_task_in_flight_has_a_true_end_after_the_server_went(tmp_pat
     async with running_server(tmp_path / "home", environ=GRACE) as own:
         reason = "server_died" if how is signal.SIGKILL else "server_shutdown"
         tasks = [await own.call("GET", f"/tasks/{task_id}") for task_id in ids]
-        assert {(task["state"], task["end_reason"]) for task in tasks} == {("interrupted", reason)}
+        wrong = [task for task in tasks if (task["state"], task["end_reason"]) != ("interrupted", reason)]
+        assert not wrong, json.dumps(wrong)
         for number, task in enumerate(tasks):
             # Killed, the call is open; stopped in order, it was given a result that names the cause.
             kinds = ["plugin_call"] if how is signal.SIGKILL else ["plugin_call", "plugin_call_output"]
