@@ -259,6 +259,22 @@ async def test_draining_generations_are_bounded_by_holding_the_reload(world: Fak
         lease.release()
 
 
+async def test_an_agent_that_is_enabled_again_keeps_to_the_bound_as_well(world: FakeWorld) -> None:
+    world.configure("a", max_draining=1)
+    manager, slot = await started(world)
+    manager.acquire("a", "task", "hears nothing")
+    await manager.stop_agent("a", EndReason.AGENT_DISABLED)
+    assert (await manager.start_agent("a")).outcome is Outcome.HELD
+    with pytest.raises(AgentNotServing, match="still starting"):
+        manager.acquire("a", "task")
+    assert [*slot.draining] == [1]
+    # As long as what hears nothing may take to unwind.
+    await asyncio.sleep(11)
+    assert not slot.draining
+    assert slot.current is not None
+    assert slot.current.generation == 2
+
+
 async def test_disabling_refuses_at_once_and_ends_with_its_cause(world: FakeWorld) -> None:
     manager, slot = await started(world)
     workspace, lease = manager.acquire("a", "task")
