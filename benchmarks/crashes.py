@@ -56,6 +56,13 @@ def untrue(known: dict[str, Any], accepted: set[str]) -> list[str]:
     return lost + hanging
 
 
+async def failed(server: RunningServer, known: dict[str, Any], accepted: set[str]) -> list[str]:
+    """Tasks that failed: none of these can, but by a fault of the server."""
+    ids = [task_id for task_id in accepted & known.keys() if known[task_id]["state"] == "failed"]
+    ends = [await server.call("GET", f"/tasks/{task_id}") for task_id in ids]
+    return [f"{end['id']} failed: {json.dumps(end['error'])}" for end in ends]
+
+
 def broken_sessions(folder: Path) -> list[str]:
     """Session files that do not parse."""
     broken = []
@@ -95,7 +102,7 @@ async def crashes(rounds: int, seed: int) -> int:
             faults += [f"round {number}: {fault}" for fault in found]
         async with running_server(Path(home)) as server:
             known = await rows(server)
-            faults += untrue(known, accepted)
+            faults += untrue(known, accepted) + await failed(server, known, accepted)
         states = Counter(known[task_id]["state"] for task_id in accepted & known.keys())
     for fault in faults:
         print(fault)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import io
 import os
 import signal
 import time
@@ -190,3 +192,30 @@ async def test_descriptors_and_threads_do_not_pile_up(context: ToolContext, proc
         await run(context, "echo x")
     await asyncio.sleep(0)
     assert open_descriptors() <= before
+
+
+async def _commands(context: ToolContext) -> None:
+    for _ in range(3):
+        await run(context, "echo x; echo y >&2")
+    task = await started(context, "echo x; sleep 60")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_no_descriptor_is_closed_twice(context: ToolContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time it may belong to whoever opened something meanwhile, in another thread."""
+    twice = []
+
+    class Watched(io.FileIO):
+        def close(self) -> None:
+            if not self.closed:
+                try:
+                    fcntl.fcntl(self, fcntl.F_GETFD)
+                except OSError:
+                    twice.append(self.fileno())
+            super().close()
+
+    monkeypatch.setattr("builtins.open", lambda fd, mode, _buffering: Watched(fd, mode))
+    pytest.importorskip("uvloop").run(_commands(context))
+    assert not twice

@@ -18,6 +18,7 @@ from copaw.tools.reaper import KILL_BOUND_S, end_session
 logger = logging.getLogger(__name__)
 
 KIB = 1024
+_CHUNK_BYTES = 256 * KIB
 # Reads on for a process that outlives the command: with nobody reading, its next print would end it.
 _DRAIN = "exec 3<&0; cat <&3 >/dev/null 2>&1 &"
 
@@ -108,7 +109,7 @@ class _Run(asyncio.SubprocessProtocol):
 
     async def _start(self, argv: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> None:
         with contextlib.ExitStack() as write_ends:
-            stdout, stderr = [write_ends.enter_context(await stream.open()) for stream in self._streams]
+            stdout, stderr = [write_ends.enter_context(stream.open()) for stream in self._streams]
             self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
                 lambda: self,
                 *argv,
@@ -165,44 +166,51 @@ class _Run(asyncio.SubprocessProtocol):
             self._transport.close()
 
 
-class _Stream(asyncio.Protocol):
-    """The reading end of one pipe. asyncio's own subprocess pipes end together with its process; these need not."""
+class _Stream:
+    """The reading end of one pipe, whose descriptor is ours alone.
+
+    Not a transport of the loop: asyncio's own subprocess pipes end together with its process, and uvloop closes the
+    descriptor of a file that it is given and then the file, which by then may close that of another thread.
+    """
 
     def __init__(self, limit_bytes: int, on_output: Callable[[], None]) -> None:
         self.kept = HeadTail(limit_bytes)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_output = on_output
-        self._file: IO[bytes] | None = None
-        self._transport: asyncio.ReadTransport | None = None
+        self._fd: int | None = None
 
-    async def open(self) -> IO[bytes]:
+    def open(self) -> IO[bytes]:
         """Make the pipe and start reading; gives the writing end."""
-        reading, writing = os.pipe()
-        self._file = open(reading, "rb", 0)  # noqa: ASYNC230, PTH123, SIM115 - a descriptor, closed by the transport
-        write_end = open(writing, "wb", 0)  # noqa: ASYNC230, PTH123, SIM115 - a descriptor, closed by the caller
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: self, self._file)
-        return write_end
+        self._fd, writing = os.pipe()
+        os.set_blocking(self._fd, False)
+        asyncio.get_running_loop().add_reader(self._fd, self._read, self._fd)
+        return open(writing, "wb", 0)  # noqa: PTH123 - a descriptor, closed by the caller
 
-    def data_received(self, data: bytes) -> None:
-        self.kept.feed(data)
-        self._on_output()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+    def _read(self, fd: int) -> None:
+        try:
+            data = os.read(fd, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self.kept.feed(data)
+            self._on_output()
+        else:
+            self.close()
 
     def detach(self) -> int:
-        """Stop reading; gives a descriptor of the same pipe, which is the caller's to close."""
-        if self._file is None:
+        """Stop reading; gives the descriptor, which is the caller's to close."""
+        fd, self._fd = self._fd, None
+        if fd is None:
             raise ValueError("the stream is not open")
-        fd = os.dup(self._file.fileno())
-        self.close()
+        asyncio.get_running_loop().remove_reader(fd)
         os.set_blocking(fd, True)
         return fd
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        if self._fd is not None:
+            os.close(self.detach())
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _drain(fd: int) -> None:
