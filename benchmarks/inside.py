@@ -166,6 +166,8 @@ async def growth(lab: Lab) -> None:
     tasks = len(asyncio.all_tasks())
     for _ in range(lab.size.many_reloads):
         await lab.reload()
+    for workspace in list(lab.manager.slot(AGENT).draining.values()):
+        await workspace.wait_closed()  # the last one is replaced, and not closed in the same tick
     lab.samples["reloads.growth"].append(_memory_mb() - before)
     lab.samples["reloads.files"].append(process.num_fds() - files)
     lab.samples["reloads.threads"].append(process.num_threads() - threads)
