@@ -60,7 +60,8 @@ async def test_reloads_leave_no_task_no_thread_and_no_file(services: Services) -
     before = held()
     await reloads(services, RELOADS)
     after = held()
-    assert [more - less for less, more in zip(before, after, strict=True)] == [0, 0, 0]
+    # Fewer when something that comes with the start has ended meanwhile.
+    assert all(more <= less for less, more in zip(before, after, strict=True)), (before, after)
 
 
 async def test_reloads_leave_no_object_of_ours(services: Services) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -193,7 +194,10 @@ async def test_writing_where_the_user_was_last_heard_is_no_change_of_the_configu
 
 @virtual
 @pytest.mark.timeout(120)
-async def test_a_thousand_reloads_and_a_thousand_finished_runs_leave_memory_flat() -> None:
+async def test_a_thousand_reloads_and_a_thousand_finished_runs_leave_memory_flat(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR, "copaw")  # pytest keeps every record that it sees
     stage = Stage("a")
     await stage.begin()
 
