@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -206,8 +208,35 @@ def test_what_is_not_installed_is_missing_as_ever() -> None:
         importlib.import_module("no_such_module_anywhere")
 
 
-def test_the_import_system_is_as_before_after_the_block() -> None:
-    before = list(sys.meta_path)
-    with pytest.raises(RuntimeError), lazily(reexporting=[], deferred=[]):
+def test_the_end_of_a_block_hides_no_module_from_an_import_under_way(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may look for a module of its own just then, and walks along the list of finders."""
+    write({"__init__.py": "", "other.py": "found = True"})
+    block = lazily(reexporting=[], deferred=[])
+
+    class EndsTheBlock(importlib.abc.MetaPathFinder):
+        def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+            if fullname == f"{PACKAGE}.other":
+                block.__exit__(None, None, None)
+
+    position = sys.meta_path.index(importlib.machinery.PathFinder)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path[:position], EndsTheBlock(), *sys.meta_path[position:]])
+    importlib.import_module(PACKAGE)
+    block.__enter__()
+    assert importlib.import_module(f"{PACKAGE}.other").found
+
+
+def test_after_the_block_everything_is_imported_at_once(write: Write) -> None:
+    write({"__init__.py": "from .one import a", "one.py": "a = 1"})
+    with pytest.raises(RuntimeError), lazily(reexporting=[PACKAGE], deferred=[PACKAGE]):
         raise RuntimeError
-    assert sys.meta_path == before
+    importlib.import_module(PACKAGE)
+    assert loaded() == {"one"}
+
+
+def test_blocks_do_not_add_up() -> None:
+    with lazily(reexporting=[], deferred=[]):
+        before = list(sys.meta_path)
+    with lazily(reexporting=[], deferred=[]):
+        assert sys.meta_path == before

@@ -24,6 +24,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -38,24 +39,34 @@ def lazily(*, reexporting: Collection[str], deferred: Collection[str]) -> Iterat
     :param reexporting: top-level packages; all packages inside them are meant too.
     :param deferred: whole names of modules. One that is not installed is as missing as ever.
     """
-    finder = _Finder(frozenset(reexporting), frozenset(deferred))
-    sys.meta_path.insert(0, finder)
+    block = _Block(frozenset(reexporting), frozenset(deferred))
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    _finder.blocks = (*_finder.blocks, block)
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        _finder.blocks = tuple(other for other in _finder.blocks if other is not block)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    reexporting: frozenset[str]
+    deferred: frozenset[str]
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, reexporting: frozenset[str], deferred: frozenset[str]) -> None:
-        self._reexporting = reexporting
-        self._deferred = deferred
+    """One for all blocks, and it stays: another thread that walks along the list of finders would pass one over."""
+
+    def __init__(self) -> None:
+        self.blocks: tuple[_Block, ...] = ()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        defer = fullname in self._deferred
-        if not defer and fullname.partition(".")[0] not in self._reexporting:
+        blocks, package = self.blocks, fullname.partition(".")[0]
+        defer = any(fullname in block.deferred for block in blocks)
+        if not defer and not any(package in block.reexporting for block in blocks):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
@@ -65,6 +76,9 @@ class _Finder(MetaPathFinder):
         elif spec.submodule_search_locations is not None:
             spec.loader = _ReexportLoader(fullname, spec.loader.get_filename(fullname))
         return spec
+
+
+_finder = _Finder()
 
 
 # -- deferred modules ------------------------------------------------------------------------------------------------
