@@ -83,6 +83,30 @@ async def test_an_answer_is_read_however_it_comes(transport: Transport, script: 
 
 
 @pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["a\ud83d", "\ude00b"], "a\U0001f600b"),
+        (["a\ud83d", "", "\ude00"], "a\U0001f600"),
+        (["\ud83d\ude00", "b"], "\U0001f600b"),
+        (["a\ud83d", "b"], "a\ufffdb"),
+        (["c\ude00", "d"], "c\ufffdd"),
+        (["a\ud83d"], "a\ufffd"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_halves_of_an_emoji_come_together_and_a_single_one_is_replaced(
+    transport: Transport, parts: list[str], said: str, streamed: bool
+) -> None:
+    """What has no UTF-8 form could never be answered to anybody who asks for the result."""
+    events = [event(part) for part in parts]
+    stream = chunked(*events, DONE) + LAST_CHUNK if streamed else http(b"".join([*events, DONE]))
+    answer = Answer()
+    async with raw_server([stream]) as server:
+        await read(model(server, transport), answer)
+    assert text(answer) == said
+
+
+@pytest.mark.parametrize(
     ("script", "sentence"),
     [
         (

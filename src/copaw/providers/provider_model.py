@@ -17,6 +17,7 @@ from copaw.providers.models import ProviderInfo
 from copaw.providers.rate_limit import ProviderGate
 from copaw.providers.retry import stream_with_retry
 from copaw.providers.sse import SseDecoder
+from copaw.providers.surrogates import Joiner
 from copaw.providers.transport import READ_TIMEOUT_S, HttpRequest, Reply, Transport
 
 _DONE = b"[DONE]"
@@ -140,11 +141,14 @@ class ProviderChatModel(ChatModel):
 
     async def _attempt(self, request: HttpRequest) -> AsyncGenerator[Heard, None]:
         usage: Usage | None = None
+        halves = Joiner()
         try:
             async with self._transport.send(request) as reply, aclosing(_read(reply, self._wire.reader())) as answer:
                 async for heard in answer:
                     usage = next((item for item in heard if isinstance(item, Usage)), usage) or Usage(0, 0)
-                    yield heard
+                    yield halves.join(heard)
+                if rest := halves.end():
+                    yield rest
         finally:
             if usage is not None:
                 self._record(usage)

@@ -56,6 +56,13 @@ def test_each_kind_is_a_message_of_its_own() -> None:
     assert done[3]["content"][0]["data"]["arguments"] == "{}", "a call without arguments has an empty object of them"
 
 
+def test_half_an_emoji_in_a_result_is_replaced() -> None:
+    heard = Heard()
+    heard.speaker.tool_result({"id": "c", "name": "f"}, [{"type": "text", "text": "half \ud83d"}])
+    (content,) = [event for event in heard.events if event["object"] == "content"]
+    assert json.loads(content["data"]["output"]) == [{"type": "text", "text": "half \ufffd"}]
+
+
 def test_a_second_message_begins_anew() -> None:
     heard = Heard()
     for text in ("one", "two"):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from copaw.app.runner.events import CALLS, OUTPUTS, MessageStream, ResponseStream, content_item
 from copaw.ports import Block, Json
 from copaw.providers.answer import Piece, Usage
+from copaw.providers.surrogates import mended
 
 _KINDS = {"text": "message", "thinking": "reasoning"}
 _EACH_BELOW = 1024
@@ -52,7 +53,7 @@ class ResponseSpeaker:
 
     def tool_result(self, call: Json, output: list[Block]) -> None:
         message = self._stream.open_message(OUTPUTS[self._origin(call["name"]) is not None], "tool")
-        text = json.dumps(output, ensure_ascii=False)
+        text = mended(json.dumps(output, ensure_ascii=False))
         message.data({"call_id": call["id"], "name": call["name"], "output": text}, "completed")
         message.complete()
         self._attachments(output)
