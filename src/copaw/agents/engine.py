@@ -24,6 +24,7 @@ from agentscope.message import Msg
 
 from copaw.agents.context.keeper import COMPRESSED, ContextKeeper
 from copaw.agents.media import MediaView
+from copaw.agents.messages import new_msg
 from copaw.errors import EndReason, PromptTooLong
 from copaw.ports import Block, Json, Tool, ToolContext, ToolResult
 from copaw.providers.answer import CUT, Answer, Piece, Usage
@@ -146,7 +147,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
         """The last word when ``max_iters`` is reached: what was found out, without tools."""
         self._check_wanted()
         await self._save()
-        return await self._say([*await self._in_sight(), Msg("user", _NO_MORE_STEPS, "user")], [], None)
+        return await self._say([*await self._in_sight(), new_msg("user", _NO_MORE_STEPS, "user")], [], None)
 
     async def _in_sight(self) -> list[Msg]:
         """What the model is shown of the conversation."""
@@ -155,9 +156,9 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
 
     async def _say(self, messages: list[Msg], schemas: list[Json], tool_choice: str | None) -> Msg:
         shown = await self._media.of(messages)
-        prompt = await self.formatter.format([Msg("system", self.sys_prompt, "system"), *shown])
+        prompt = await self.formatter.format([new_msg("system", self.sys_prompt, "system"), *shown])
         answer = Answer()
-        msg = Msg(self.name, [], "assistant")
+        msg = new_msg(self.name, [], "assistant")
         try:
             async with aclosing(self.model.converse(prompt, schemas or None, tool_choice)) as said:
                 async for heard in said:
@@ -207,7 +208,7 @@ class CopawAgent(ReActAgent):  # type: ignore[misc]
                 "name": tool_call["name"],
                 "output": result.content,
             }
-            await self.memory.add(Msg("system", [self._mark(block)], "system"))
+            await self.memory.add(new_msg("system", [self._mark(block)], "system"))
             self._speaker.tool_result(dict(tool_call), result.content)
 
     async def _call(self, tool_call: Json) -> ToolResult:

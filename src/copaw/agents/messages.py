@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from datetime import datetime
 
 from agentscope.message import Msg
 
+from copaw.ids import new_token
 from copaw.ports import Block, Json
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": "system"}
@@ -24,7 +25,14 @@ class StoredMsg(Msg):  # type: ignore[misc]
         self.metadata = form.get("metadata") or {}
         self.timestamp = form.get("timestamp")
         self.invocation_id = form.get("invocation_id")
-        self.id = form.get("id") or uuid4().hex
+        self.id = form.get("id") or new_token()
+
+
+def new_msg(name: str, content: str | list[Block], role: str) -> Msg:
+    """A message that is made now."""
+    # Milliseconds, as agentscope writes them.
+    timestamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return StoredMsg({"name": name, "content": content, "role": role, "timestamp": timestamp})
 
 
 def to_msgs(messages: list[Json]) -> list[Msg]:
@@ -34,7 +42,7 @@ def to_msgs(messages: list[Json]) -> list[Msg]:
         blocks = [block for item in message.get("content") or [] for block in to_blocks(item)]
         if blocks:
             role = _ROLES[message.get("role") or "user"]
-            converted.append(Msg(role, blocks, role))
+            converted.append(new_msg(role, blocks, role))
     return converted
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from copaw.ids import new_token
 
 _DEFAULT_MODE = 0o644
 
@@ -28,11 +29,13 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> N
     :raises OSError: nothing was changed and no temporary file is left.
     """
     content = data.encode(errors="replace") if isinstance(data, str) else data
-    target = path.resolve() if path.is_symlink() else path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    wanted = mode if mode is not None else _existing_mode(target)
+    target, found = path, _lstat(path)
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        target = path.resolve()
+        found = _lstat(target)
+    wanted = mode if mode is not None or found is None else stat.S_IMODE(found.st_mode)
     # Not made from the name of the target, which may already be as long as a name can be.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{new_token()}.tmp")
     try:
         _write_new(temporary, content, wanted)
         temporary.replace(target)
@@ -49,7 +52,7 @@ def copy_atomic(source: Path, target: Path) -> None:
     :raises OSError: nothing was changed and no temporary file is left.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{new_token()}.tmp")
     try:
         shutil.copy(source, temporary)
         with temporary.open("rb") as file:
@@ -162,22 +165,34 @@ def _claim(path: Path) -> bool:
     return True
 
 
-def _existing_mode(path: Path) -> int | None:
+def _lstat(path: Path) -> os.stat_result | None:
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        return path.lstat()
     except FileNotFoundError:
         return None
 
 
+# As few calls of the system as can be: each gives the interpreter's lock away, and a busy server is slow to return it.
 def _write_new(path: Path, content: bytes, mode: int | None) -> None:
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    created_as = _DEFAULT_MODE if mode is None else mode & 0o600  # never wider than wanted, not even for a moment
-    with os.fdopen(os.open(path, flags, created_as), "wb") as file:
+    handle = _create(path, _DEFAULT_MODE if mode is None else mode)
+    try:
         if mode is not None:
-            path.chmod(mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+            os.fchmod(handle, mode)  # the umask may have taken some of it
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _create(path: Path, mode: int) -> int:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    try:
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, mode)
 
 
 def _sync_directory(directory: Path) -> None:

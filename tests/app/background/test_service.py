@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from copaw.app.background import service as service_module
+from copaw.app.background import carrier as carrier_module
 from copaw.app.background.follow import stored_frames
 from copaw.app.background.live import OpenCall
 from copaw.app.background.memory_store import MemoryTaskStore
@@ -347,7 +347,7 @@ async def test_too_many_events_leave_a_marked_gap_and_the_end(
 async def test_a_ledger_that_cannot_be_written_refuses_new_work_and_lets_running_work_go_on(
     tasks: TaskService, runs: FakeRuns, ledger: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "RETRY_WRITE_S", (0.01,))
+    monkeypatch.setattr(carrier_module, "RETRY_WRITE_S", (0.01,))
     record = await tasks.submit(submission())
     await idle()
     ledger.problem = Unavailable("The task ledger cannot be used: the disk is full.")

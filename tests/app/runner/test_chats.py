@@ -86,7 +86,7 @@ async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path)
     folder.write_text("in the way")
     book = ChatBook(folder / "chats.json")
     book.ensure("s", "u", "console", "hello")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError):
         await book.flush()
     folder.unlink()
     await book.flush()

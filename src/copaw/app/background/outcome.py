@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from copaw.app.background.live import OpenCall
 from copaw.app.background.records import SERVER_DIED, EventChunk, TaskKind, TaskRecord, TaskState
 from copaw.errors import CopawError, EndReason
+from copaw.ids import new_uuid
 from copaw.ports import Json
 
 _END_STATES = {
@@ -58,7 +58,7 @@ def _response(record: TaskRecord, error: Json, now: float, output: list[Json]) -
         "object": "response",
         "status": "failed",
         "error": error,
-        "id": f"response_{uuid.uuid4()}",
+        "id": f"response_{new_uuid()}",
         "created_at": int(record.created_at),
         "completed_at": int(now),
         "output": output,

@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Protocol
 
 from copaw.aiokits.tasks import TaskOwner
-from copaw.app.background.live import LiveTask, OpenCall, TaskRuns
+from copaw.app.background.carrier import Carrier
+from copaw.app.background.just_ended import JustEnded
+from copaw.app.background.live import LiveTask, TaskRuns
 from copaw.app.background.opening import Opening
-from copaw.app.background.outcome import end_reason_of, ended_result, failed_result, frame_of, state_after
 from copaw.app.background.queue import FairQueue
-from copaw.app.background.recorder import EventRecorder
-from copaw.app.background.records import EventChunk, OnInterrupt, TaskKind, TaskPage, TaskQuery, TaskRecord, TaskState
-from copaw.app.background.recovery import read_remains
+from copaw.app.background.records import TaskKind, TaskPage, TaskQuery, TaskRecord, TaskState
 from copaw.app.background.settings import TaskSettings
 from copaw.app.background.store import TaskStore, not_ended, same_request
 from copaw.app.background.submission import OnBusy, Submission, again
-from copaw.errors import Conflict, CopawError, EndReason, NotFound, SessionBusy, Unavailable
-from copaw.ports import Hold, Json, at_once
+from copaw.errors import Conflict, EndReason, SessionBusy
+from copaw.ports import Hold
 
 logger = logging.getLogger(__name__)
 
-RETRY_WRITE_S = (0.5, 1.0, 2.0, 5.0)
-"""Pauses between attempts to record an end while the database cannot be written; the last one repeats."""
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -71,12 +66,13 @@ class TaskService:
         self._ended: Counter[tuple[str, TaskState]] = Counter()
         self._owner = TaskOwner("background")
         self._carrying: set[asyncio.Task[None]] = set()
-        self._recorder: EventRecorder | None = None
+        self._carrier = Carrier(self.store, runs, self._owner)
+        self._just_ended = JustEnded()
         self._closing = False
         self._opening = Opening(open_store, self.settings, self._opened)
 
     def _opened(self, store: TaskStore, resumed: Sequence[TaskRecord]) -> None:
-        self._recorder = EventRecorder(store.add_events)
+        self._carrier.begin(store)
         for teller in self._tellers:
             teller.begin(store, self.settings.owner)
         for record in resumed:
@@ -150,7 +146,7 @@ class TaskService:
         live = self._live.get(task_id)
         if live is not None:
             return live.record
-        return await (await self.store()).get(task_id)
+        return self._just_ended.get(task_id) or await (await self.store()).get(task_id)
 
     async def page(self, query: TaskQuery) -> TaskPage:
         """A page of tasks, newest first."""
@@ -206,7 +202,7 @@ class TaskService:
         if live.queued and self._queue.remove(live.record.agent_id, live.session, live):
             await self._end_unstarted(live, reason)
         elif live.move(TaskState.CANCELLING):
-            self._write_soon(live)
+            self._carrier.write_soon(live)
         return live.record
 
     def promote(self, task_id: str) -> None:
@@ -228,6 +224,7 @@ class TaskService:
         await self._runs.check(record.agent_id)
         following = LiveTask(again(record, self.settings.owner), queued=record.kind is TaskKind.RUN)
         accepted = await self._admit(store, following, OnBusy.QUEUE)
+        self._just_ended.forget(task_id)
         await store.annotate(task_id, retried_as=accepted.id)
         return accepted
 
@@ -236,6 +233,7 @@ class TaskService:
         live = self._live.get(task_id)
         if live is not None:
             raise not_ended(live.record)
+        self._just_ended.forget(task_id)
         await (await self.store()).delete(task_id)
 
     # -- carrying ----------------------------------------------------------------------------------------------
@@ -260,134 +258,26 @@ class TaskService:
         task.add_done_callback(self._carrying.discard)
 
     async def _carry(self, live: LiveTask) -> None:
-        """Bring a task from its turn to its end."""
         try:
-            await self._run(live)
-        except CopawError as error:
-            await self._end_refused(live, error)
-        except Exception as error:
-            logger.exception("task %s failed unexpectedly", live.record.id)
-            await self._end_refused(live, CopawError(f"{type(error).__name__}: {error}"))
+            self._has_ended(live, await self._carrier.carry(live))
         finally:
-            live.stop_timer()
             if live.queued:
                 self._queue.done(live.record.agent_id, live.session)
                 self._pump(live.record.agent_id)
 
-    async def _run(self, live: LiveTask) -> None:
-        open_calls = await self._open_calls(live.record)
-        # Nobody repeats the calls of a task that is not resumed, so nobody needs to know of them beforehand.
-        recorded = partial(self._recorded, live) if live.record.on_interrupt is OnInterrupt.RESUME else at_once
-        run = await self._runs.start_task(live.record, lambda: self._began(live), open_calls, live.parent, recorded)
-        live.has_run(run)
-        assert self._recorder is not None
-        position, last = 0, {}
-        while events := await run.more(position):
-            self._recorder.take(live.record.id, events)
-            position += len(events)
-            last = events[-1].payload
-        live.stop_timer()
-        state = state_after(last, run.end_reason)
-        # Asked to end in the very tick in which it had done its work: it was not ended by that.
-        reason = None if state is TaskState.SUCCEEDED else run.end_reason
-        await self._end(live, state, last, reason, generation=run.generation)
-
-    async def _open_calls(self, record: TaskRecord) -> list[OpenCall]:
-        if not record.resumes or record.retry_of is None:
-            return []
-        return (await read_remains(await self.store(), record.retry_of)).open_calls
-
-    async def _recorded(self, live: LiveTask) -> None:
-        """Wait until what a run has said is stored, so that a call it makes now is known whatever happens to us."""
-        assert self._recorder is not None
-        assert live.run is not None
-        if not await self._recorder.wait_stored(live.record.id, live.run.published):
-            logger.warning("a tool call of task %s is not stored; after a crash it may come again", live.record.id)
-
-    def _began(self, live: LiveTask) -> None:
-        live.start_timer()
-        if live.move(TaskState.RUNNING, started_at=time.time()):
-            self._write_soon(live)
-        elif live.record.started_at is None:
-            live.record = replace(live.record, started_at=time.time())
-
-    def _write_soon(self, live: LiveTask) -> None:
-        """Store a state that is not the last one. If that fails nothing is lost: the end will be stored."""
-        record = live.record
-        fields: dict[str, Any] = {"started_at": record.started_at, "heartbeat_at": record.heartbeat_at}
-
-        async def write() -> None:
-            try:
-                await (await self.store()).advance(record.id, record.state, **fields)
-            except Unavailable as error:
-                logger.warning("task %s is %s, which is not stored: %s", record.id, record.state, error.message)
-
-        self._owner.spawn(write(), f"{record.id}:{record.state}")
-
-    # -- ending ------------------------------------------------------------------------------------------------
-
     async def _end_unstarted(self, live: LiveTask, reason: EndReason) -> None:
-        result = ended_result(live.record, reason, time.time())
-        await self._end(live, state_after(result, reason), result, reason)
+        self._has_ended(live, await self._carrier.end_unstarted(live, reason))
 
-    async def _end_refused(self, live: LiveTask, error: CopawError) -> None:
-        reason = live.stop_reason or end_reason_of(error)
-        if reason is not None:
-            await self._end_unstarted(live, reason)
-        else:
-            await self._end(live, TaskState.FAILED, failed_result(live.record, error, time.time()), None)
-
-    async def _end(
-        self, live: LiveTask, state: TaskState, result: Json, end_reason: str | None, *, generation: int | None = None
-    ) -> None:
-        """Record the one end of a task. While it cannot be recorded, it is told, kept in memory and tried again."""
-        assert self._recorder is not None
-        record, now = live.record, time.time()
-        chunks, truncated = self._recorder.finish(record.id)
-        if generation is None:
-            chunks = [EventChunk(record.id, 0, 0, frame_of(0, result))]
-        live.move(
-            state,
-            ended_at=now,
-            result=result,
-            end_reason=end_reason,
-            generation=generation,
-            events_truncated=truncated,
-        )
-        live.settled.set()
-        self._ended[record.agent_id, state] += 1
-        attempt = 0
-        while not await self._write_end(live, chunks):
-            live.ended.set()
-            await asyncio.sleep(RETRY_WRITE_S[min(attempt, len(RETRY_WRITE_S) - 1)])
-            attempt += 1
+    def _has_ended(self, live: LiveTask, stored: bool) -> None:
+        record = live.record
         self._live.pop(record.id, None)
+        self._ended[record.agent_id, record.state] += 1
+        if stored:
+            self._just_ended.keep(record)
         live.ended.set()
         self._opening.one_more_ended()
         for teller in self._tellers:
-            teller.deliver(live.record)
-
-    async def _write_end(self, live: LiveTask, chunks: Sequence[EventChunk]) -> bool:
-        record = live.record
-        try:
-            await (await self.store()).advance(
-                record.id,
-                record.state,
-                chunks=chunks,
-                started_at=record.started_at,
-                ended_at=record.ended_at,
-                heartbeat_at=record.heartbeat_at,
-                result=record.result,
-                end_reason=record.end_reason,
-                generation=record.generation,
-                events_truncated=record.events_truncated,
-            )
-        except NotFound:
-            logger.error("task %s was removed from the ledger while it was under way", record.id)
-        except Unavailable as error:
-            logger.error("the end of task %s is not stored yet: %s", record.id, error.message)
-            return False
-        return True
+            teller.deliver(record)
 
     async def settle(self) -> None:
         """End what has not begun, because the server is shutting down, and wait until every end is recorded.
@@ -408,8 +298,7 @@ class TaskService:
             logger.error(
                 "the end of task %s could not be stored; the next start will find it unfinished", live.record.id
             )
-        if self._recorder is not None:
-            await self._recorder.aclose()
+        await self._carrier.aclose()
         await self._owner.aclose()
         for teller in self._tellers:
             await teller.aclose()

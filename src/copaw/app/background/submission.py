@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import time
-import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from copaw.app.background.records import Asker, CallbackState, OnInterrupt, TaskKind, TaskRecord, TaskState
 from copaw.errors import BadInput
+from copaw.ids import new_uuid
 from copaw.ports import Json
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -58,7 +58,7 @@ class Submission:
         """The record of the task that comes of it."""
         now = time.time()
         return TaskRecord(
-            id=str(uuid.uuid4()),
+            id=new_uuid(),
             agent_id=self.agent_id,
             session_id=str(self.request["session_id"]),
             user_id=str(self.request["user_id"]),
@@ -120,7 +120,7 @@ def again(record: TaskRecord, owner: str, *, resumes: bool = False) -> TaskRecor
     now = time.time()
     return replace(
         record,
-        id=str(uuid.uuid4()),
+        id=new_uuid(),
         state=TaskState.QUEUED,
         created_at=now,
         started_at=None,

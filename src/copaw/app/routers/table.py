@@ -15,6 +15,7 @@ from copaw.app.routers import (
     chats,
     console,
     cron,
+    direct,
     envs,
     files,
     heartbeat,
@@ -67,9 +68,10 @@ def add_routes(application: FastAPI) -> None:
         for router in routers:
             application.include_router(Area(router, prefix), prefix=prefix)
 
+    # Routes are tried in order: what is called most comes first.
+    application.router.routes.extend(direct.ROUTES)
     for probe in (lifecycle.probes, not_here.voice_router, mcp_endpoint.router):
         application.include_router(probe)
-    # Routes are tried in order: what is called most comes first.
     add("/api", process.router, *(module.router for module in AGENT_SCOPED if module is not process))
     # Before /agents/{agentId}: its sub-paths are more specific.
     add("/api", lifecycle.agent_router)

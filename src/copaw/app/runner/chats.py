@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from copaw.aiokits.files import read_json, write_atomic
 from copaw.errors import ConfigFileError, NotFound
+from copaw.ids import new_uuid
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class ChatSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    id: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = Field(default_factory=new_uuid)
     name: str = "New Chat"
     session_id: str
     user_id: str

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from functools import cached_property
 from typing import Any
 
 from copaw.errors import EndReason
+from copaw.ids import new_uuid
 from copaw.ports import Block, EventSink, Json
 
 AGENT_ERROR = "AGENT_ERROR"
@@ -64,7 +64,7 @@ def failed_response(last: Event | None, reason: str | None, why: str) -> Json:
         "object": "response",
         "status": "failed",
         "error": ended_error(reason) if reason is not None else error_object(AGENT_ERROR, why),
-        "id": f"response_{uuid.uuid4()}",
+        "id": f"response_{new_uuid()}",
         "created_at": int(time.time()),
         "completed_at": int(time.time()),
         "output": [],
@@ -146,7 +146,7 @@ class MessageStream:
             "object": "message",
             "status": "in_progress",
             "error": None,
-            "id": f"msg_{uuid.uuid4()}",
+            "id": f"msg_{new_uuid()}",
             "type": kind,
             "role": role,
             "content": None,

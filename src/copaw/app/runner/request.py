@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from copaw.aiokits.lease import NO_LABELS, Lease
 from copaw.app.runner.session import file_name
 from copaw.errors import BadInput
+from copaw.ids import new_uuid
 from copaw.ports import Json, Turn, at_once
 
 MAX_FILE_NAME_BYTES = 255
@@ -52,7 +52,7 @@ class AgentRequest(BaseModel):
     id: str | None = None
 
     def model_post_init(self, _context: Any) -> None:
-        self.session_id = self.session_id or str(uuid.uuid4())
+        self.session_id = self.session_id or new_uuid()
         self.user_id = self.user_id or self.session_id
 
     @property
@@ -66,7 +66,7 @@ class AgentRequest(BaseModel):
         return [message.model_dump(mode="json") for message in self.input]
 
     def response_id(self) -> str:
-        return self.id or f"response_{uuid.uuid4()}"
+        return self.id or f"response_{new_uuid()}"
 
 
 def parse_request(body: Any) -> AgentRequest:
@@ -140,7 +140,7 @@ def tool_turn(
         user_id=user_id,
         channel=channel,
         input=[],
-        response_id=f"response_{uuid.uuid4()}",
+        response_id=f"response_{new_uuid()}",
         created_at=now_s(),
         end_reason=lambda: lease.end_reason,
         progress=lease.touch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,8 @@ class Saver:
         await self.settled()
         self._state.content = [(self._form(message), list(marks)) for message, marks in self._memory.content]
         self._state.summary = self._memory._compressed_summary
-        save = asyncio.to_thread(
-            self._sessions.save, self._state, agent_name=self._agent_name, sys_prompt=self.sys_prompt
-        )
-        self._writing = asyncio.ensure_future(save)
+        save = partial(self._sessions.save, self._state, agent_name=self._agent_name, sys_prompt=self.sys_prompt)
+        self._writing = asyncio.get_running_loop().run_in_executor(None, save)
         await asyncio.shield(self._writing)
 
     async def settled(self) -> None:

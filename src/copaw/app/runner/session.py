@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from copaw.aiokits.files import set_aside, write_atomic
 from copaw.app.runner.session_shape import is_message
+from copaw.ids import new_token
 from copaw.ports import Json
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class SessionFiles:
         """Write a session as a whole."""
         agent: Json = dict(state.raw.get("agent") or {})
         memory: Json = dict(agent.get("memory") or {})
-        place = secrets.token_hex(16)
+        place = new_token()
         memory |= {"content": place, "_compressed_summary": state.summary}
         agent |= {"memory": memory, "name": agent_name, "_sys_prompt": sys_prompt}
         agent.setdefault("toolkit", {"active_groups": []})
@@ -135,7 +135,7 @@ def _content(state: SessionState) -> bytes:
 
 def _each(messages: list[Json]) -> list[bytes]:
     """The messages, encoded one by one in one call: a call for each costs twice as much."""
-    border = secrets.token_hex(16)
+    border = new_token()
     joined = encode([part for message in messages for part in (border, message)][1:])
     return joined[1:-1].split(b', "%b", ' % border.encode()) if messages else []
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from enum import StrEnum
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from copaw.aiokits.lease import Lease
 from copaw.app.runner.events import Event, failed_response
 from copaw.errors import EndReason
+from copaw.ids import new_uuid
 from copaw.ports import EventSink, Json
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Run:
     """
 
     def __init__(self, key: str, session_id: str, lease: Lease, generation: int) -> None:
-        self.id = str(uuid.uuid4())
+        self.id = new_uuid()
         self.key = key
         self.session_id = session_id
         self.lease = lease
