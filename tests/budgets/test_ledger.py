@@ -57,15 +57,15 @@ def statements_of(store: SqlTaskStore) -> Counter[str]:
     return counts
 
 
-async def test_a_task_is_four_statements(services: Services) -> None:
+async def test_a_task_is_at_most_four_statements(services: Services) -> None:
     await tasks(services, AT_ONCE)
     store = await services.tasks.store()
     assert isinstance(store, SqlTaskStore)
     counts = statements_of(store)
     await tasks(services, 100)
-    # Accepted, begun, ended with its events. Events of one that takes longer are written four times a second.
+    # Accepted, begun unless it ends soon, ended with its events, which are written four times a second in the meantime.
     assert counts["INSERT INTO"] <= 100 + 100 + 40
-    assert counts["UPDATE tasks"] == 200
+    assert 100 <= counts["UPDATE tasks"] <= 200
     # What happens at the same time shares a transaction.
     assert counts.pop("BEGIN") <= 200
     assert set(counts) == {"INSERT INTO", "UPDATE tasks"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -83,6 +84,15 @@ async def use_up(store: SqlTaskStore) -> None:
             await store.add_events([EventChunk("nobody", number, number, "x" * 3000)])
 
 
+async def stored_as_running(store: SqlTaskStore, task_id: str) -> None:
+    """Wait for what is written a moment after a run has begun."""
+    state = ""
+    async with asyncio.timeout(5):
+        while state != "running":
+            await asyncio.sleep(0.01)
+            state = (await store.get(task_id)).state
+
+
 def body(text: str) -> dict[str, Any]:
     return {"input": [{"role": "user", "content": [{"type": "text", "text": text}]}]}
 
@@ -102,7 +112,7 @@ async def test_submissions_are_refused_and_running_work_goes_on(
     store = await app.state.services.tasks.store()
     assert isinstance(store, SqlTaskStore)
     assert isinstance(store.database, SqliteDatabase)
-    await eventually(lambda: app.state.services.tasks.live(task_id).record.started_at is not None, "it runs")
+    await stored_as_running(store, task_id)
     with fault(store.database, tmp_path / "home" / DATABASE_NAME):
         if fault is full:
             await use_up(store)

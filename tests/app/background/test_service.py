@@ -14,6 +14,7 @@ from copaw.app.background.follow import stored_frames
 from copaw.app.background.live import OpenCall
 from copaw.app.background.memory_store import MemoryTaskStore
 from copaw.app.background.outcome import Remains
+from copaw.app.background.recorder import FLUSH_S
 from copaw.app.background.records import TaskQuery, TaskState
 from copaw.app.background.service import TaskService
 from copaw.app.background.settings import TaskSettings
@@ -97,10 +98,12 @@ async def test_a_task_is_in_the_ledger_before_its_id_is_answered(tasks: TaskServ
     assert (await ledger.get(record.id)).id == record.id
 
 
+@pytest.mark.looptime
 async def test_a_task_runs_and_succeeds(tasks: TaskService, ledger: Faulty, runs: FakeRuns) -> None:
     record = await tasks.submit(submission())
     await idle()
     assert (await tasks.get(record.id)).state is TaskState.RUNNING
+    await asyncio.sleep(FLUSH_S + 0.01)
     assert (await ledger.get(record.id)).state is TaskState.RUNNING
     runs.of(record.id).say("done")
     runs.of(record.id).complete()
@@ -344,12 +347,42 @@ async def test_too_many_events_leave_a_marked_gap_and_the_end(
     assert events[-1]["status"] == "completed"
 
 
+@pytest.mark.looptime
+async def test_a_task_that_ends_soon_is_written_when_it_is_accepted_and_when_it_ends(
+    tasks: TaskService, ledger: Faulty, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[TaskState] = []
+    advance = ledger.advance
+
+    async def noted(task_id: str, state: TaskState, **fields: Any) -> bool:
+        written.append(state)
+        return await advance(task_id, state, **fields)
+
+    monkeypatch.setattr(ledger, "advance", noted)
+    record = await tasks.submit(submission())
+    await idle()
+    runs.of(record.id).complete()
+    await tasks.wait(record.id)
+    await asyncio.sleep(2 * FLUSH_S)
+    assert written == [TaskState.SUCCEEDED]
+
+
+@pytest.mark.looptime
+async def test_that_a_task_has_begun_is_written_at_once_if_it_will_be_resumed(
+    tasks: TaskService, ledger: Faulty
+) -> None:
+    record = await tasks.submit(submission(on_interrupt="resume"))
+    await idle()
+    assert (await ledger.get(record.id)).state is TaskState.RUNNING
+
+
+@pytest.mark.looptime
 async def test_a_ledger_that_cannot_be_written_refuses_new_work_and_lets_running_work_go_on(
     tasks: TaskService, runs: FakeRuns, ledger: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(carrier_module, "RETRY_WRITE_S", (0.01,))
     record = await tasks.submit(submission())
-    await idle()
+    await asyncio.sleep(FLUSH_S + 0.01)
     ledger.problem = Unavailable("The task ledger cannot be used: the disk is full.")
     with pytest.raises(Unavailable, match="disk is full"):
         await tasks.submit(submission(session_id="new"))

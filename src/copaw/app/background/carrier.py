@@ -16,7 +16,7 @@ from typing import Any
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.background.live import LiveTask, OpenCall, TaskRuns
 from copaw.app.background.outcome import end_reason_of, ended_result, failed_result, frame_of, state_after
-from copaw.app.background.recorder import EventRecorder
+from copaw.app.background.recorder import FLUSH_S, EventRecorder
 from copaw.app.background.records import EventChunk, OnInterrupt, TaskRecord, TaskState
 from copaw.app.background.recovery import read_remains
 from copaw.app.background.store import TaskStore
@@ -41,6 +41,8 @@ class Carrier:
         self._runs = runs
         self._owner = owner
         self._recorder: EventRecorder | None = None
+        self._changed: dict[str, LiveTask] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, store: TaskStore) -> None:
         """The ledger is open. To be called before the first task is carried."""
@@ -64,8 +66,25 @@ class Carrier:
         return await self._end(live, state_after(result, reason), result, reason)
 
     def write_soon(self, live: LiveTask) -> None:
-        """Store a state that is not the last one. If that fails nothing is lost: the end will be stored."""
-        record = live.record
+        """Store a state that is not the last one. If that fails nothing is lost: the end will be stored.
+
+        Most tasks have ended before :data:`FLUSH_S` have passed, and need no such write. One that will be resumed does:
+        whoever resumes it must know that it had begun.
+        """
+        if live.record.on_interrupt is OnInterrupt.RESUME:
+            self._write(live.record)
+            return
+        self._changed[live.record.id] = live
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._write_changed)
+
+    def _write_changed(self) -> None:
+        self._timer = None
+        changed, self._changed = self._changed, {}
+        for live in changed.values():
+            self._write(live.record)
+
+    def _write(self, record: TaskRecord) -> None:
         fields: dict[str, Any] = {"started_at": record.started_at, "heartbeat_at": record.heartbeat_at}
 
         async def write() -> None:
@@ -78,6 +97,8 @@ class Carrier:
 
     async def aclose(self) -> None:
         """Store what was heard."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._recorder is not None:
             await self._recorder.aclose()
 
@@ -129,6 +150,7 @@ class Carrier:
     ) -> bool:
         assert self._recorder is not None
         record, now = live.record, time.time()
+        self._changed.pop(record.id, None)
         chunks, truncated = self._recorder.finish(record.id)
         if generation is None:
             chunks = [EventChunk(record.id, 0, 0, frame_of(0, result))]

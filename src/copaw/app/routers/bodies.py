@@ -45,6 +45,8 @@ def check_storable(value: Any) -> None:
 
     :raises BadInput: names the field.
     """
+    if _is_storable(value):
+        return
     waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
@@ -55,6 +57,16 @@ def check_storable(value: Any) -> None:
             waiting += [((*path, _shown(key)), part) for key, item in found.items() for part in (key, item)]
         elif isinstance(found, list):
             waiting += [((*path, str(index)), item) for index, item in enumerate(found)]
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether there is certainly nothing to refuse. Looking for it takes ten times as long as this."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    return text.count("[") + text.count("{") <= _MAX_DEPTH
 
 
 def _problem(value: object, depth: int) -> str:
