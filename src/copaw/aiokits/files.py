@@ -10,14 +10,12 @@ import contextlib
 import json
 import os
 import shutil
-import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from copaw.aiokits.replacement import Replacement, sync_directory
 from copaw.ids import new_token
-
-_DEFAULT_MODE = 0o644
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> None:
@@ -29,21 +27,14 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int | None = None) -> N
     :raises OSError: nothing was changed and no temporary file is left.
     """
     content = data.encode(errors="replace") if isinstance(data, str) else data
-    target, found = path, _lstat(path)
-    if found is not None and stat.S_ISLNK(found.st_mode):
-        target = path.resolve()
-        found = _lstat(target)
-    wanted = mode if mode is not None or found is None else stat.S_IMODE(found.st_mode)
-    # Not made from the name of the target, which may already be as long as a name can be.
-    temporary = target.with_name(f".{new_token()}.tmp")
+    replacement = Replacement(path, content, mode)
     try:
-        _write_new(temporary, content, wanted)
-        temporary.replace(target)
+        replacement.flush()
+        replacement.place()
     except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            temporary.unlink(missing_ok=True)
+        replacement.discard()
         raise
-    _sync_directory(target.parent)
+    sync_directory(replacement.target.parent)
 
 
 def copy_atomic(source: Path, target: Path) -> None:
@@ -62,7 +53,7 @@ def copy_atomic(source: Path, target: Path) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
 
 
 def write_json_atomic(path: Path, obj: Any, *, mode: int | None = None) -> None:
@@ -163,46 +154,6 @@ def _claim(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _lstat(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
-
-
-# As few calls of the system as can be: each gives the interpreter's lock away, and a busy server is slow to return it.
-def _write_new(path: Path, content: bytes, mode: int | None) -> None:
-    handle = _create(path, _DEFAULT_MODE if mode is None else mode)
-    try:
-        if mode is not None:
-            os.fchmod(handle, mode)  # the umask may have taken some of it
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _create(path: Path, mode: int) -> int:
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    try:
-        return os.open(path, flags, mode)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, mode)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from copaw.aiokits.group_writer import GroupWriter
 from copaw.app.runner.ending import ending
 from copaw.app.runner.events import ResponseStream
 from copaw.app.runner.kept_files import KeptFiles
@@ -23,6 +24,8 @@ from copaw.errors import SessionBusy
 from copaw.ports import Compacted, EventSink, Json, Tool, ToolContext, Turn
 
 if TYPE_CHECKING:
+    from agentscope.memory import InMemoryMemory
+
     from copaw.agents.factory import AgentFactory
 
 logger = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class AgentTurnRunner:
         self._factory = factory
         self._agent_name = agent_name
         self._sessions = sessions
+        self._writer = GroupWriter()
         self._kept = kept
         self._receive = receive
         self._locks = locks
@@ -90,12 +94,15 @@ class AgentTurnRunner:
         """See :class:`copaw.ports.TurnRunner`."""
         async with self._session(turn) as state:
             memory = memory_of(state)
-            saver = Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
+            saver = self._saver(turn, state, memory)
             keeper = await self._factory.keeper(self._records(turn, state), _unheard)
             compacted = await keeper.compact(memory, instructions)
             if compacted.messages:
                 await self._save_held(saver, turn)
             return compacted
+
+    def _saver(self, turn: Turn, state: SessionState, memory: InMemoryMemory) -> Saver:
+        return Saver(self._sessions, self._writer, state, memory, self._agent_name, turn.abandoned)
 
     async def _save_held(self, saver: Saver, turn: Turn) -> None:
         try:
@@ -138,7 +145,7 @@ class AgentTurnRunner:
         from copaw.agents.messages import to_msgs
 
         memory = memory_of(state)
-        saver = Saver(self._sessions, state, memory, self._agent_name, turn.abandoned)
+        saver = self._saver(turn, state, memory)
         records = self._records(turn, state)
         agent = await self._factory.make(
             memory, self._make_context(turn), speaker, records, saver.save, turn.end_reason

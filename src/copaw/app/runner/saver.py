@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from copaw.aiokits.group_writer import GroupWriter
 from copaw.app.runner.kept_files import KeptFiles
 from copaw.app.runner.session import SessionFiles, SessionState
 from copaw.ports import Json
@@ -36,18 +37,21 @@ class Saver:
     """Persists a memory into its session; a message that did not change keeps the form it was read in.
 
     :param memory: made by :func:`memory_of` from ``state``.
+    :param writer: shared by the sessions of an agent.
     :param abandoned: whether the session belongs to somebody else by now.
     """
 
     def __init__(
         self,
         sessions: SessionFiles,
+        writer: GroupWriter,
         state: SessionState,
         memory: InMemoryMemory,
         agent_name: str,
         abandoned: Callable[[], bool],
     ) -> None:
         self._sessions = sessions
+        self._writer = writer
         self._state = state
         self._memory = memory
         self._agent_name = agent_name
@@ -66,8 +70,10 @@ class Saver:
         await self.settled()
         self._state.content = [(self._form(message), list(marks)) for message, marks in self._memory.content]
         self._state.summary = self._memory._compressed_summary
-        save = partial(self._sessions.save, self._state, agent_name=self._agent_name, sys_prompt=self.sys_prompt)
-        self._writing = asyncio.get_running_loop().run_in_executor(None, save)
+        document = partial(
+            self._sessions.document, self._state, agent_name=self._agent_name, sys_prompt=self.sys_prompt
+        )
+        self._writing = self._writer.write(self._state.path, document)
         await asyncio.shield(self._writing)
 
     async def settled(self) -> None:

@@ -89,6 +89,10 @@ class SessionFiles:
 
     def save(self, state: SessionState, *, agent_name: str, sys_prompt: str) -> None:
         """Write a session as a whole."""
+        write_atomic(state.path, self.document(state, agent_name=agent_name, sys_prompt=sys_prompt))
+
+    def document(self, state: SessionState, *, agent_name: str, sys_prompt: str) -> bytes:
+        """What a session's file is to hold."""
         agent: Json = dict(state.raw.get("agent") or {})
         memory: Json = dict(agent.get("memory") or {})
         place = new_token()
@@ -96,7 +100,7 @@ class SessionFiles:
         agent |= {"memory": memory, "name": agent_name, "_sys_prompt": sys_prompt}
         agent.setdefault("toolkit", {"active_groups": []})
         document = encode({**state.raw, "agent": agent})
-        write_atomic(state.path, document.replace(encode(place), _content(state), 1))
+        return document.replace(encode(place), _content(state), 1)
 
     def delete(self, path: Path) -> bool:
         """Remove a session's file. ``False`` if there is none."""
