@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
@@ -11,6 +12,8 @@ from queue import SimpleQueue
 
 from copaw.paths import Paths
 
+GATHER_S = 0.1
+"""How late a line of the access log may be, in seconds."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -21,12 +24,34 @@ class _AsIs(QueueHandler):
         return record
 
 
+class _Gathering(QueueListener):
+    """Handles what comes within :data:`GATHER_S` together.
+
+    A busy server has a line for each request. A thread that is woken for each of them takes the interpreter's lock
+    from those who answer.
+    """
+
+    def __init__(self, records: SimpleQueue[logging.LogRecord], *handlers: logging.Handler) -> None:
+        super().__init__(records, *handlers)
+        self._records = records
+        self._ending = threading.Event()
+
+    def dequeue(self, block: bool) -> logging.LogRecord:
+        if self._records.empty():
+            self._ending.wait(GATHER_S)
+        return self._records.get(block)
+
+    def enqueue_sentinel(self) -> None:
+        super().enqueue_sentinel()
+        self._ending.set()
+
+
 @contextmanager
 def _in_a_thread(logger: logging.Logger) -> Iterator[None]:
     """Let a thread do what the logger's handlers do, for the body of a ``with``."""
     records: SimpleQueue[logging.LogRecord] = SimpleQueue()
     handlers = logger.handlers
-    listener = QueueListener(records, *handlers)
+    listener = _Gathering(records, *handlers)
     logger.handlers = [_AsIs(records)]
     listener.start()
     try:
