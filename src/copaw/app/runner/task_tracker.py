@@ -54,7 +54,7 @@ class Run:
         self.ended_at: float | None = None
         self.end_reason: str | None = None
         self.events: list[Event] = []
-        self.on_abandon: Callable[[], None] = lambda: None
+        self.on_abandon: Callable[[], None] = _nothing
         self._listeners: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -134,10 +134,18 @@ class Run:
         self._close("the run did not end when asked to and was abandoned")
         self.on_abandon()
 
+    def _let_go(self) -> None:
+        # What it was made of knows it in turn: it would be there until the garbage is looked for.
+        self.on_abandon, self._task = _nothing, None
+
     def _close(self, why: str) -> None:
         """Give listeners a terminal event if the run itself gave none."""
         if not self.status.terminal:
             self.publish(failed_response(self.last_event, self.end_reason, why))
+
+
+def _nothing() -> None:
+    """Nobody needs to know."""
 
 
 def _resolve(listener: asyncio.Future[None]) -> None:
@@ -194,6 +202,7 @@ class TaskTracker:
     def _forget(self, run: Run) -> None:
         # Whoever follows the run holds it; the registry keeps only what is under way, so memory stays flat.
         self._runs.pop(run.id, None)
+        run._let_go()
         siblings = self._by_key[run.key]
         siblings.remove(run)
         if not siblings:
