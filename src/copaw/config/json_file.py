@@ -88,22 +88,27 @@ class ConfigFile(Generic[M]):
         known = self.snapshot
         if known is None:
             raise self.problem or ConfigFileError(self.path, "has not been read yet")
-        changed = self._changed(known, change)
+        changed = await self._changed(known, change)
         if changed is None:
             return known
         raw, model = changed
         content = await asyncio.to_thread(replace_if_unchanged, self.path, known.content_hash, raw)
         return None if content is None else Snapshot(content, _hash(content), model)
 
-    def _changed(self, known: Snapshot[M], change: Callable[[M], None]) -> tuple[Json, M] | None:
-        before, old = known.model.model_dump(), known.raw
+    async def _changed(self, known: Snapshot[M], change: Callable[[M], None]) -> tuple[Json, M] | None:
+        """What is to be written, and what it will be read as; ``None`` if that is what is there.
+
+        A whole millisecond of work, so others are let in between.
+        """
         try:
             # A copy: cheaper than a deep one, and made by the same way as what is in force.
             model = self._model_type.model_validate(known.model.model_dump(warnings=False))
             change(model)
             model = self._model_type.model_validate(model.model_dump(warnings=False))
-            after = model.model_dump()
+            await asyncio.sleep(0)
+            before, after, old = known.model.model_dump(), model.model_dump(), known.raw
             raw = merge_changes(old, before, after)
+            await asyncio.sleep(0)
             written = self._model_type.model_validate(raw)
             if not same_json(written.model_dump(), after):
                 # The file leaves something to a default that the merge cannot express.
