@@ -30,7 +30,7 @@ async def run(bench: Bench) -> None:
     with ExitStack() as stack:
         target = await bench.start(SUBJECT, stack, directory)
         for name, path in (await _paths(target)).items():
-            bench.add(f"history.{name}", target, percentile(await _looks(target, path), 95))
+            bench.add(f"history.{name}", target, percentile(await _looks(target, path), 0.95))
         assert target.pid is not None
         await tasks_in_parallel(target, _WARM_UP)
         bench.add("history.growth", target, await _growth(target, target.pid, 10 if bench.scale is QUICK else 20))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,23 @@ async def test_a_turn_with_tools_ends_with_the_whole_output(services: Services) 
     assert response["usage"]["output_tokens"] > 0
     kinds = [[block["type"] for block in message["content"]] for message in session(services)]
     assert kinds == [["text"], ["tool_use"], ["tool_result"], ["text"]]
+
+
+async def test_who_listens_has_the_first_event_before_files_are_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await services.runner.start(request("say hi"), "default", kind="stream")
+    first = asyncio.ensure_future(anext(run.follow()))
+    heard, to_thread = [], asyncio.to_thread
+
+    def spy(work: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        if "load" in work.__qualname__:
+            heard.append(first.done())
+        return to_thread(work, *args)
+
+    monkeypatch.setattr(asyncio, "to_thread", spy)
+    await run.wait_end()
+    assert heard == [True]
 
 
 async def test_the_users_message_is_on_disk_before_the_model_answers(services: Services) -> None:

@@ -51,6 +51,11 @@ def test_changed_fields_are_dotted_paths() -> None:
     ]
 
 
+def test_a_field_this_version_does_not_know_is_named_too() -> None:
+    further = AgentProfileConfig.model_validate({**profile().model_dump(), "later": 1})
+    assert changed_fields(profile(), further) == changed_fields(further, profile()) == ["later"]
+
+
 def test_deeper_changes_are_named_by_their_third_level() -> None:
     old, new = profile(), profile()
     assert new.mcp is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from copaw.aiokits.arrivals import Arrivals
 from copaw.aiokits.files import encode_json
 from copaw.config.json_file import ConfigFile, parse, read_snapshot, replace_if_unchanged
 from copaw.config.merge import same_json
@@ -70,6 +72,42 @@ async def test_unknown_fields_come_through_a_change_at_every_level(
     place(content, (), {"description": "changed"})
     place(content, ("running",), {"max_iters": iters})
     assert same_json(json.loads(file.path.read_bytes()), content)
+
+
+async def test_requests_that_arrive_go_before_a_change(tmp_path: Path) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    class Arriving(Arrivals):
+        async def give_way(self) -> None:
+            asked.set()
+            await answered.wait()
+
+    file = ConfigFile(tmp_path / "agent.json", AgentProfileConfig, arrivals=Arriving())
+    file.path.write_text('{"id": "a", "name": "A"}')
+    file.adopt(await file.fetch())
+    writing = asyncio.create_task(file.write(lambda profile: setattr(profile, "name", "B")))
+    await asked.wait()
+    assert json.loads(file.path.read_bytes())["name"] == "A"
+    answered.set()
+    assert await writing is not None
+    assert json.loads(file.path.read_bytes())["name"] == "B"
+
+
+async def test_what_a_change_leaves_in_another_form_is_written_as_it_will_be_read(tmp_path: Path) -> None:
+    file = ConfigFile(tmp_path / "agent.json", AgentProfileConfig)
+    file.path.write_text('{"id": "a", "name": "A", "running": {"max_iters": 3}}')
+    file.adopt(await file.fetch())
+
+    def change(profile: AgentProfileConfig) -> None:
+        profile.running.max_iters = "7"  # type: ignore[assignment]
+        profile.description = "kept"
+
+    written = await file.write(change)
+    assert written is not None
+    assert (written.model.running.max_iters, written.model.description) == (7, "kept")
+    assert json.loads(file.path.read_bytes())["running"] == {"max_iters": 7}
+    assert file.adopt(written)
+    assert file.means_the_same(read_snapshot(file.path, AgentProfileConfig))
 
 
 async def test_the_same_bytes_are_not_parsed_again(tmp_path: Path) -> None:

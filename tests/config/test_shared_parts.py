@@ -8,7 +8,7 @@ from pathlib import Path
 
 from copaw.config.home import make_home
 from copaw.config.models import AgentProfileConfig, AgentProfileRef, new_profile
-from copaw.config.shared_parts import SharedParts
+from copaw.config.shared_parts import SharedParts, not_shared
 from copaw.config.store import ConfigStore
 from copaw.paths import Paths
 
@@ -34,6 +34,22 @@ def test_sharing_changes_nothing_that_can_be_told() -> None:
     before, set_before = two.model_dump(), two.model_fields_set
     parts.share(two)
     assert (two.model_dump(), two.model_fields_set) == (before, set_before)
+
+
+def test_only_what_is_not_shared_can_differ() -> None:
+    parts, one, other = SharedParts(), profile("one"), profile("one", max_iters=8)
+    for model in (one, other):
+        parts.share(model)
+    apart = not_shared(one, other)
+    assert "running" in apart
+    assert apart.isdisjoint({"tools", "channels", "mcp", "security"})
+    assert not_shared(one, one) == set()
+
+
+def test_an_unknown_field_that_only_one_has_is_not_shared() -> None:
+    one = profile("one")
+    further = AgentProfileConfig.model_validate({**one.model_dump(), "later": 1})
+    assert "later" in not_shared(one, further) & not_shared(further, one)
 
 
 def test_parts_that_nobody_uses_are_forgotten() -> None:

@@ -216,6 +216,8 @@ class AgentSlot:
             if self.current is not None and self.current.snapshot.digest == snapshot.digest:
                 self._finish(revision, Outcome.UNCHANGED)
                 return
+            # Compared before the swap, which does nothing but move. Only this task puts another one in place.
+            changed = self._changed_fields(self.current.snapshot, snapshot) if self.current is not None else []
             candidate = await self._build(snapshot)
         except Exception as error:  # supervisor of builds: a failed build is an outcome
             unexpected = not isinstance(error, CopawError)
@@ -229,8 +231,6 @@ class AgentSlot:
             self._superseded += not stopped
             await self._discard(candidate)
             return
-        # Compared before the swap: that step does nothing but move.
-        changed = self._changed_fields(self.current.snapshot, candidate.snapshot) if self.current is not None else []
         self._swap(revision, candidate, changed)
 
     async def _build(self, snapshot: AgentSnapshot) -> Workspace:

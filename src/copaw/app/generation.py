@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from copaw.agents.context.settings import ContextSettings
 from copaw.agents.engine_imports import load_engine
 from copaw.agents.local_files import LocalFiles
+from copaw.aiokits.arrivals import Arrivals
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.app.mcp.clients import McpClients
 from copaw.app.mcp.toolset import AgentTools
@@ -55,6 +56,7 @@ _ROUTING = frozenset({"llm_routing.enabled", "llm_routing.mode", "llm_routing.lo
 class Generations:
     """Reads snapshots and opens what they describe.
 
+    :param arrivals: requests that go before the making of a generation.
     :param tool_tasks: makes the calls of tools that are set to run beside the conversation.
     :param further_tools: tools that need more of the server than a context gives; switched off like the others.
     :param set_timezone: sets the user's time zone for everybody.
@@ -67,6 +69,7 @@ class Generations:
         *,
         paths: Paths,
         config: ConfigStore,
+        arrivals: Arrivals,
         providers: ProviderStore,
         models: Callable[[], ModelRegistry],
         record: Callable[[str, ModelSlot, Usage], None],
@@ -80,6 +83,7 @@ class Generations:
     ) -> None:
         self._paths = paths
         self._config = config
+        self._arrivals = arrivals
         self._providers = providers
         self._models = models
         self._record = record
@@ -109,6 +113,7 @@ class Generations:
         :raises CopawError: it is disabled, unknown or broken.
         """
         await self._config.reread_agent(agent_id)
+        await self._arrivals.give_way()
         clients = await self._mcp.wanted(agent_id, self._config.agent(agent_id))
         if not self._config.ref(agent_id).enabled:
             raise AgentDisabled(agent_id)
@@ -153,6 +158,7 @@ class Generations:
 
         :raises WorkspaceInUse: another server uses the workspace directory.
         """
+        await self._arrivals.give_way()
         configured = snapshot.profile.tools.builtin_tools if snapshot.profile.tools is not None else {}
         switches = {name: tool.enabled for name, tool in configured.items()}
         own = enabled_tools(switches)
@@ -163,8 +169,10 @@ class Generations:
             self._workspaces.held(snapshot.files.root),
             self._mcp.tools_for(snapshot.agent_id, snapshot.profile, builtin) as tools,
         ):
+            factory = await self._factory(snapshot, tools)
+            await self._arrivals.give_way()
             yield AgentTurnRunner(
-                factory=await self._factory(snapshot, tools),
+                factory=factory,
                 agent_name=snapshot.profile.name,
                 sessions=SessionFiles(snapshot.files.sessions_dir),
                 kept=KeptFiles(snapshot.files, snapshot.profile.running.tool_result_compact.retention_days),

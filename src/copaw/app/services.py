@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from copaw.aiokits.arrivals import Arrivals
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.tasks import TaskOwner
 from copaw.app.agent_sync import AgentSync
@@ -67,6 +68,7 @@ class Services:
     that look a part up when they are called: ingress and timers start runs, delegated tools submit tasks.
 
     :param config: loaded, as are ``providers``.
+    :param arrivals: told of requests that go before changes and reloads.
     :param shutdown_grace_s: seconds that work under way has to end by itself when the server shuts down.
     """
 
@@ -74,12 +76,14 @@ class Services:
         self,
         paths: Paths,
         config: ConfigStore,
+        arrivals: Arrivals,
         providers: ProviderStore,
         task_settings: TaskSettings,
         shutdown_grace_s: float,
     ) -> None:
         self.paths = paths
         self.config = config
+        self.arrivals = arrivals
         self.providers = providers
         self.shutdown_grace_s = shutdown_grace_s
         self.secrets = SecretFiles(paths.secret_dir)
@@ -97,6 +101,7 @@ class Services:
         self.generations = Generations(
             paths=paths,
             config=config,
+            arrivals=arrivals,
             providers=providers,
             models=self.models,
             record=self.token_usage.record,
@@ -241,14 +246,15 @@ async def open_services(paths: Paths, *, shutdown_grace_s: float = SHUTDOWN_GRAC
     """
     lock = await asyncio.to_thread(lock_working_dir, paths.working_dir)
     try:
-        config = ConfigStore(paths)
+        arrivals = Arrivals()
+        config = ConfigStore(paths, arrivals)
         await config.load()
         providers = await asyncio.to_thread(ProviderStore, SecretFiles(paths.providers_dir))
         await asyncio.to_thread(providers.load)
         settings = await asyncio.to_thread(
             task_settings, paths.working_dir, os.environ, lambda agent: config.agent(agent).running.max_running_tasks
         )
-        services = Services(paths, config, providers, settings, shutdown_grace_s)
+        services = Services(paths, config, arrivals, providers, settings, shutdown_grace_s)
         await services.authentication.open()
         async with TaskOwner("services") as owner:
             owner.spawn(services.start_agents(), "start-agents")

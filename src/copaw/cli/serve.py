@@ -24,6 +24,7 @@ from uvicorn.supervisors import ChangeReload
 import copaw
 from copaw.cli.address import url_of
 from copaw.cli.exposure import warn_if_exposed
+from copaw.cli.heaps import share_heaps
 from copaw.cli.listen import record_last_api, refused
 from copaw.security.settings import AuthSettings
 
@@ -79,6 +80,7 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._serving = asyncio.current_task()
+        share_heaps(os.environ)
         # What is imported stays: nothing of it is garbage, and looking takes a tenth of the start.
         gc.disable()
         try:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from copaw.aiokits.arrivals import Arrivals
 from copaw.aiokits.files import set_aside, write_json_atomic
 from copaw.config.changes import ChangeKind, ConfigChange
 from copaw.config.json_file import ConfigFile, Snapshot, read_snapshot
@@ -32,13 +33,14 @@ _MAX_ATTEMPTS = 5
 class ConfigFiles:
     """config.json and the agent.json of each of its profiles. Callers of coroutines hold the file's lock."""
 
-    def __init__(self, paths: Paths, tell: Callable[[Iterable[ConfigChange]], None]) -> None:
-        self.root = ConfigFile(paths.config_file, RootConfig)
+    def __init__(self, paths: Paths, tell: Callable[[Iterable[ConfigChange]], None], arrivals: Arrivals) -> None:
+        self.root = ConfigFile(paths.config_file, RootConfig, arrivals=arrivals)
         self.root_revision = 0
         self.revisions: dict[str, int] = {}  # kept when an agent goes, so that its id never counts backwards
         self._agents: dict[str, AgentFile] = {}
         self._refs: dict[str, AgentProfileRef] = {}
         self._paths = paths
+        self._arrivals = arrivals
         self._parts = SharedParts()
         self._tell = tell
 
@@ -165,7 +167,8 @@ class ConfigFiles:
         return known is None or known.path != WorkspacePaths(self.directory(agent_id, ref)).agent_file
 
     async def _open(self, agent_id: str, ref: AgentProfileRef) -> AgentFile:
-        file = ConfigFile(WorkspacePaths(self.directory(agent_id, ref)).agent_file, AgentProfileConfig, self._parts)
+        path = WorkspacePaths(self.directory(agent_id, ref)).agent_file
+        file = ConfigFile(path, AgentProfileConfig, self._parts, self._arrivals)
         with suppress(ConfigFileError):  # kept as the file's problem; the other agents must not suffer
             file.adopt(await file.fetch())
         return file

@@ -7,6 +7,7 @@ from typing import Any
 
 from copaw.config.merge import canonical, same_json
 from copaw.config.models.base import ConfigModel
+from copaw.config.shared_parts import not_shared
 from copaw.ports import Json
 
 RUN_TIME_STATE = frozenset({"last_dispatch", "last_api"})
@@ -28,7 +29,9 @@ def configured(model: ConfigModel) -> Json:
 
 def changed_fields(old: ConfigModel, new: ConfigModel) -> list[str]:
     """Dotted paths that differ, at most three names deep, sorted: ``running.max_iters``. No run-time state."""
-    return sorted(_differences(configured(old), configured(new), (), _MAX_DEPTH))
+    apart = not_shared(old, new) - RUN_TIME_STATE
+    before, after = old.model_dump(include=apart), new.model_dump(include=apart)
+    return sorted(_differences(before, after, (), _MAX_DEPTH))
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...], depth: int) -> list[str]:

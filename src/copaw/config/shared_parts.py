@@ -19,3 +19,9 @@ class SharedParts:
             if isinstance(part, ConfigModel):
                 # Not by assignment: that would tell of a field that somebody has set.
                 model.__dict__[name] = self._parts.setdefault((type(part), part.model_dump_json()), part)
+
+
+def not_shared(one: ConfigModel, other: ConfigModel) -> set[str]:
+    """The top-level fields in which two models do not hold the same object. No others can differ."""
+    mine, theirs = dict(one), dict(other)
+    return {name for name in {**mine, **theirs} if name not in mine or mine[name] is not theirs.get(name, mine)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from copaw.aiokits.arrivals import Arrivals
 from copaw.config.changes import ConfigChange, Subscribers
 from copaw.config.config_files import ConfigFiles
 from copaw.config.digest import config_digest
@@ -24,13 +25,16 @@ from copaw.paths import Paths
 
 
 class ConfigStore:
-    """Everything that is configured. Used from one event loop; models that it hands out must not be changed."""
+    """Everything that is configured. Used from one event loop; models that it hands out must not be changed.
 
-    def __init__(self, paths: Paths) -> None:
+    :param arrivals: requests that go before changes of the configuration; none if omitted.
+    """
+
+    def __init__(self, paths: Paths, arrivals: Arrivals | None = None) -> None:
         self.paths = paths
         self._run_state = RunStateFile(runtime_file(paths))
         self._subscribers = Subscribers()
-        self._files = ConfigFiles(paths, self._subscribers.tell)
+        self._files = ConfigFiles(paths, self._subscribers.tell, arrivals or Arrivals())
 
     # -- reading ----------------------------------------------------------------------------------------------
 

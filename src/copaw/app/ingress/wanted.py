@@ -44,12 +44,14 @@ class Unusable:
 
 
 Wanted = ChannelSpec | Unusable
+Section = BaseChannelConfig | dict[str, Any]
+"""That of a channel of this version, or of one that a file brings."""
 
 
-def sections(snapshot: AgentSnapshot) -> dict[str, Json]:
+def sections(snapshot: AgentSnapshot) -> dict[str, Section]:
     """Every channel section of an agent; the defaults if it configures none."""
     channels = snapshot.profile.channels if snapshot.profile.channels is not None else ChannelConfig()
-    return {key: section for key, section in channels.model_dump().items() if isinstance(section, dict)}
+    return {key: section for key, section in channels if isinstance(section, BaseChannelConfig | dict)}
 
 
 def wanted_channels(snapshot: AgentSnapshot | None, registry: ChannelRegistry) -> dict[str, Wanted]:
@@ -57,10 +59,18 @@ def wanted_channels(snapshot: AgentSnapshot | None, registry: ChannelRegistry) -
     if snapshot is None:
         return {}
     return {
-        key: _wanted(key, section, snapshot.files, registry)
+        key: _wanted(key, _plain(section), snapshot.files, registry)
         for key, section in sections(snapshot).items()
-        if section.get("enabled") and registry.allows(key)
+        if _enabled(section) and registry.allows(key)
     }
+
+
+def _enabled(section: Section) -> bool:
+    return bool(section.get("enabled") if isinstance(section, dict) else section.enabled)
+
+
+def _plain(section: Section) -> Json:
+    return section if isinstance(section, dict) else section.model_dump()
 
 
 def _wanted(key: str, section: Json, files: WorkspacePaths, registry: ChannelRegistry) -> Wanted:

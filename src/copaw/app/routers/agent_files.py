@@ -21,11 +21,11 @@ class Written(BaseModel):
     written: bool = True
 
 
-def _prompt_files(agent_id: AgentId, services: ServicesDep) -> MdFiles:
+async def _prompt_files(agent_id: AgentId, services: ServicesDep) -> MdFiles:
     return MdFiles(services.generations.files(agent_id).root)
 
 
-def _memory_files(agent_id: AgentId, services: ServicesDep) -> MdFiles:
+async def _memory_files(agent_id: AgentId, services: ServicesDep) -> MdFiles:
     return MdFiles(services.generations.files(agent_id).memory_dir)
 
 

@@ -10,7 +10,7 @@ from copaw.errors import BadInput
 _REVISION = re.compile(r'(?:W/)?"?(\d{1,18})"?')
 
 
-def expected_revision(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def expected_revision(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """The revision that ``If-Match`` asks for; ``None`` takes any. :raises BadInput: it is no revision."""
     given = (if_match or "*").strip()
     if given == "*":

@@ -132,6 +132,8 @@ class AgentTurnRunner:
             self._kept.sweep()
             return self._sessions.load(path)
 
+        # Whoever listens gets the first event now: the thread competes with the loop for the interpreter.
+        await asyncio.sleep(0)
         state = await asyncio.to_thread(load)
         if state.set_aside is not None:
             text = f"The record of this conversation was damaged. It was kept as {state.set_aside.name}."

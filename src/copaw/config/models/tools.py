@@ -53,4 +53,6 @@ class ToolsConfig(ConfigModel):
     @field_validator("builtin_tools", mode="after")
     @classmethod
     def _complete(cls, given: dict[str, BuiltinToolConfig]) -> dict[str, BuiltinToolConfig]:
-        return {**builtin_tool_defaults(), **given}
+        in_order = {name: given[name] for name, _, _ in _BUILTIN if name in given}
+        defaults = builtin_tool_defaults() if len(in_order) < len(_BUILTIN) else {}
+        return {**defaults, **in_order, **given}
