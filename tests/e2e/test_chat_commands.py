@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import Any
 
 import pytest
 
+from copaw.testing.eventually import eventually
 from copaw.testing.model_server import ModelServer
 from copaw.testing.server import RunningServer, answer_of, message
 
@@ -42,10 +42,7 @@ async def test_restart_in_a_chat_leaves_a_background_task_alone(server: RunningS
         f'call execute_shell_command {{"command": "echo begun >> {marker}; sleep 3; echo ended >> {marker}"}}\nsay done'
     )
     task = await server.call("POST", "/agent/process/task", message(script, session_id="t"), agent_id=agent)
-    for _ in range(200):
-        if marker.exists():
-            break
-        await asyncio.sleep(0.05)
+    await eventually(marker.exists, "the command has begun")
     path = server.workspace(agent) / "agent.json"
     profile = json.loads(path.read_text())
     profile["running"]["max_iters"] = 77

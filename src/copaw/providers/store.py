@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from copaw.config.secrets import SecretFiles, mask
 from copaw.errors import BadInput, ConfigFileError, Conflict, NotFound
 from copaw.providers.files import ACTIVE_FILE, ModelSlot, Snapshot, file_name, read_snapshot
 from copaw.providers.models import (
-    CHAT_MODELS,
     DEMO_MODEL_ID,
     DEMO_PROVIDER_ID,
     OPENAI_CHAT_MODEL,
@@ -20,36 +18,10 @@ from copaw.providers.models import (
     ProviderInfo,
     builtin_providers,
 )
+from copaw.providers.provider_input import checked_chat_model, checked_settings, plain_key
+from copaw.providers.slots import RoutingLike, SlotLike, complete, models_in_order
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-log = logging.getLogger(__name__)
-
-
-class SlotLike(Protocol):
-    """An agent's ``active_model``; either part may be empty."""
-
-    @property
-    def provider_id(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-
-class RoutingLike(Protocol):
-    """Whether and how to choose between a local and a cloud model; a slot may be empty."""
-
-    @property
-    def enabled(self) -> bool: ...
-
-    @property
-    def mode(self) -> str: ...
-
-    @property
-    def local(self) -> SlotLike: ...
-
-    @property
-    def cloud(self) -> SlotLike | None: ...
 
 
 class ProviderStore:
@@ -108,12 +80,12 @@ class ProviderStore:
     ) -> ProviderInfo:
         """Change a provider's settings; ``None`` leaves a setting as it is, an empty key forgets the key.
 
-        :raises BadInput: the address is fixed, or the chat model is not one of :data:`CHAT_MODELS`.
+        :raises BadInput: names the field, as when the address is fixed.
         :raises ConfigFileError: the provider's file is broken and would be overwritten.
         """
         with self._lock:
             info = self.get(provider_id)
-            values = _changes(info, api_key, base_url, chat_model)
+            values = checked_settings(info, api_key, base_url, chat_model)
             if generate_kwargs is not None:
                 values["generate_kwargs"] = dict(generate_kwargs)
             return self._save(info, **values)
@@ -127,7 +99,7 @@ class ProviderStore:
         chat_model: str | None = None,
     ) -> ProviderInfo:
         """A copy with other settings, checked as by :meth:`configure`; nothing is saved."""
-        return info.model_copy(update=_changes(info, api_key, base_url, chat_model))
+        return info.model_copy(update=checked_settings(info, api_key, base_url, chat_model))
 
     def add_custom(
         self,
@@ -157,9 +129,9 @@ class ProviderStore:
                 id=provider_id,
                 name=name,
                 base_url=base_url.strip(),
-                api_key=_plain_key(api_key.strip()),
+                api_key=plain_key(api_key.strip()),
                 api_key_prefix=api_key_prefix,
-                chat_model=_checked_chat_model(chat_model),
+                chat_model=checked_chat_model(chat_model),
                 extra_models=list(models),
                 is_custom=True,
             )
@@ -292,8 +264,8 @@ class ProviderStore:
 
         :raises ConfigFileError: the file that names the active model is broken.
         """
-        if agent_slot and agent_slot.provider_id and agent_slot.model:
-            return ModelSlot(agent_slot.provider_id, agent_slot.model)
+        if (own := complete(agent_slot)) is not None:
+            return own
         if ACTIVE_FILE in self._now.broken:
             raise self._now.broken[ACTIVE_FILE]
         return self._now.active or ModelSlot(DEMO_PROVIDER_ID, DEMO_MODEL_ID)
@@ -309,14 +281,8 @@ class ProviderStore:
         :param routings: the first that is enabled counts.
         :raises ConfigFileError: as :meth:`resolve`.
         """
-        chosen = self.resolve(agent_slot)
         routing = next((routing for routing in routings if routing.enabled), None)
-        if routing is None:
-            return (chosen,)
-        cloud = _complete(routing.cloud) or chosen
-        local = _complete(routing.local) or cloud
-        order = (local, cloud) if routing.mode == "local_first" else (cloud, local)
-        return tuple(dict.fromkeys(order))
+        return models_in_order(self.resolve(agent_slot), routing)
 
     def _change_model(self, info: ProviderInfo, model_id: str, **update: Any) -> ProviderInfo:
         def changed(models: Iterable[ModelInfo]) -> list[ModelInfo]:
@@ -333,54 +299,6 @@ class ProviderStore:
             providers = {**self._now.providers, changed.id: changed}
             self._now = Snapshot(providers, self._now.active, self._now.broken)
         return changed
-
-
-def _complete(slot: SlotLike | None) -> ModelSlot | None:
-    return ModelSlot(slot.provider_id, slot.model) if slot and slot.provider_id and slot.model else None
-
-
-def _changes(info: ProviderInfo, api_key: str | None, base_url: str | None, chat_model: str | None) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if api_key is not None and not (info.api_key and api_key == mask(info.api_key)):
-        values["api_key"] = _checked_key(info, api_key.strip())
-    if base_url is not None:
-        values["base_url"] = _checked_url(info, base_url.strip())
-    if chat_model is not None:
-        values["chat_model"] = _checked_chat_model(chat_model)
-    return values
-
-
-def _plain_key(api_key: str) -> str:
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise BadInput("api_key: a key has letters, digits and signs, and no blanks or line breaks.", field="api_key")
-    return api_key
-
-
-def _checked_key(info: ProviderInfo, api_key: str) -> str:
-    _plain_key(api_key)
-    if api_key and info.api_key_prefix and not api_key.startswith(info.api_key_prefix):
-        log.warning("The API key given for provider %s does not begin with %s", info.id, info.api_key_prefix)
-    return api_key
-
-
-def _checked_url(info: ProviderInfo, base_url: str) -> str:
-    if info.freeze_url and base_url and base_url.rstrip("/") != info.base_url.rstrip("/"):
-        raise BadInput(
-            f"base_url of provider '{info.id}' is fixed ({info.base_url or 'it has none'}). "
-            "For another address add a provider of your own with `copaw models add-provider`.",
-            field="base_url",
-        )
-    if info.freeze_url:
-        return info.base_url
-    if base_url and not base_url.startswith(("http://", "https://")):
-        raise BadInput(f"base_url must begin with http:// or https://, not '{base_url}'.", field="base_url")
-    return base_url
-
-
-def _checked_chat_model(chat_model: str) -> str:
-    if chat_model not in CHAT_MODELS:
-        raise BadInput(f"chat_model must be one of {', '.join(CHAT_MODELS)}, not '{chat_model}'.", field="chat_model")
-    return chat_model
 
 
 def _unknown_model(info: ProviderInfo, model: str) -> str:

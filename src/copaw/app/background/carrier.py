@@ -54,7 +54,7 @@ class Carrier:
             return await self._run(live)
         except CopawError as error:
             return await self._end_refused(live, error)
-        except Exception as error:
+        except Exception as error:  # supervisor of a task: whatever happens, it has an end
             logger.exception("task %s failed unexpectedly", live.record.id)
             return await self._end_refused(live, CopawError(f"{type(error).__name__}: {error}"))
         finally:

@@ -257,6 +257,6 @@ async def _guarded(name: str, entry: Entry) -> Result:
         return await entry.run()
     except CopawError as error:
         return Result("error", error.message)
-    except Exception as error:
+    except Exception as error:  # supervisor of a job: its failure is its result
         logger.exception("%s: %s failed", name, entry.key)
         return Result("error", f"{type(error).__name__}: {error}")

@@ -36,5 +36,5 @@ class CompositeIngress:
     async def _supervised(self, part: Ingress, work: Awaitable[None]) -> None:
         try:
             await work
-        except Exception:
+        except Exception:  # supervisor of one part: the others go on
             logger.exception("agent %s: %s could not follow", self._agent_id, type(part).__name__)

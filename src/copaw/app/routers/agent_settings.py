@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from copaw.app import agent_settings
 from copaw.app.routers.bodies import StorableJson, part_of
-from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
-from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import AgentsRunningConfig
 from copaw.ports import Json
 
@@ -26,13 +25,12 @@ async def get_running_config(agent_id: AgentId, response: Response, services: Se
 async def update_running_config(
     agent_id: AgentId,
     body: dict[str, Any],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
     revision: ExpectedRevision,
 ) -> AgentsRunningConfig:
     running = await agent_settings.update_running(services.config, agent_id, body, expected_revision=revision)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return running
 
 
@@ -47,13 +45,12 @@ async def get_system_prompt_files(agent_id: AgentId, response: Response, service
 async def set_system_prompt_files(
     agent_id: AgentId,
     body: list[str],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
     revision: ExpectedRevision,
 ) -> list[str]:
     names = await agent_settings.set_system_prompt_files(services.config, agent_id, body, expected_revision=revision)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return names
 
 
@@ -63,9 +60,7 @@ async def get_language(agent_id: AgentId, services: ServicesDep) -> Json:
 
 
 @router.put("/agent/language")
-async def set_language(
-    agent_id: AgentId, body: dict[str, Any], request: Request, response: Response, services: ServicesDep
-) -> Json:
+async def set_language(agent_id: AgentId, body: dict[str, Any], reload: ReloadAgent, services: ServicesDep) -> Json:
     answer = await agent_settings.set_language(services, agent_id, body)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return answer

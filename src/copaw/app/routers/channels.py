@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from copaw.app import channel_settings
 from copaw.app.routers.bodies import StorableJson, part_of
-from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
-from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import ChannelConfig
 from copaw.errors import NotImplementedHere
 from copaw.ports import Json
@@ -29,13 +28,12 @@ async def list_channels(agent_id: AgentId, response: Response, services: Service
 async def update_channels(
     agent_id: AgentId,
     body: dict[str, Any],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
     revision: ExpectedRevision,
 ) -> ChannelConfig:
     channels = await channel_settings.update_channels(services.config, agent_id, body, expected_revision=revision)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return channels
 
 
@@ -56,24 +54,21 @@ async def update_channel(
     agent_id: AgentId,
     channel_name: str,
     body: dict[str, Any],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
     revision: ExpectedRevision,
 ) -> Json:
     config = services.config
     channel = await channel_settings.update_channel(config, agent_id, channel_name, body, expected_revision=revision)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return channel
 
 
 @router.delete("/config/channels/{channel_name}")
-async def remove_channel(
-    agent_id: AgentId, channel_name: str, request: Request, response: Response, services: ServicesDep
-) -> Json:
+async def remove_channel(agent_id: AgentId, channel_name: str, reload: ReloadAgent, services: ServicesDep) -> Json:
     """Forget the section of a custom channel, which disconnects it."""
     await channel_settings.remove_channel(services.config, agent_id, channel_name)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return {"deleted": True}
 
 

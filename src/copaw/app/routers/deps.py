@@ -1,11 +1,13 @@
 """What every router needs: the services, and which agent a request is for."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from copaw.app.services import Services
-from copaw.app.utils import services_of
+from copaw.app.utils import schedule_agent_reload, services_of
 from copaw.errors import AgentDisabled
 
 
@@ -34,3 +36,12 @@ async def requested_agent(request: Request, services: ServicesDep) -> str:
 
 
 AgentId = Annotated[str, Depends(requested_agent)]
+
+
+async def agent_reload(request: Request, response: Response, agent_id: AgentId) -> Callable[[], int]:
+    """What marks the agent of a request as changed; see :func:`copaw.app.utils.schedule_agent_reload`."""
+    return partial(schedule_agent_reload, request, agent_id, response)
+
+
+ReloadAgent = Annotated[Callable[[], int], Depends(agent_reload)]
+"""To be called once the change is made."""

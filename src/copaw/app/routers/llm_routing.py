@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from copaw.app import model_choice
 from copaw.app.routers.bodies import StorableJson, part_of
-from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.routers.revisions import ExpectedRevision, tell_revision
-from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import AgentsLLMRoutingConfig
 
 router = APIRouter(tags=["config"], dependencies=[StorableJson])
@@ -25,12 +24,11 @@ async def get_llm_routing(agent_id: AgentId, response: Response, services: Servi
 async def set_llm_routing(
     agent_id: AgentId,
     body: dict[str, Any],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
     revision: ExpectedRevision,
 ) -> AgentsLLMRoutingConfig:
     """Change the fields that are sent."""
     routing = await model_choice.choose_routing(services, agent_id, body, expected_revision=revision)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return routing

@@ -4,17 +4,16 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, Field
 
 from copaw.app.mcp import admin
 from copaw.app.mcp.client import McpClient
 from copaw.app.mcp.clients import clients_of
 from copaw.app.routers.bodies import StorableJson
-from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.routers.revisions import tell_revision
 from copaw.app.services import Services
-from copaw.app.utils import schedule_agent_reload
 from copaw.config.models import MCPClientConfig
 from copaw.errors import Conflict, Unavailable
 from copaw.ports import Json
@@ -64,12 +63,11 @@ async def create_client(
     agent_id: AgentId,
     client_key: Annotated[str, Body()],
     client: Annotated[dict[str, Any], Body()],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
 ) -> Json:
     config = await admin.create(services.config, agent_id, client_key, client)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return await _info(services, agent_id, client_key, config)
 
 
@@ -85,30 +83,27 @@ async def update_client(
     agent_id: AgentId,
     client_key: str,
     body: dict[str, Any],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
 ) -> Json:
     config = await admin.update(services.config, agent_id, client_key, body)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return await _info(services, agent_id, client_key, config)
 
 
 @router.patch("/{client_key}/toggle", response_model=MCPClientInfo)
-async def toggle_client(
-    agent_id: AgentId, client_key: str, request: Request, response: Response, services: ServicesDep
-) -> Json:
+async def toggle_client(agent_id: AgentId, client_key: str, reload: ReloadAgent, services: ServicesDep) -> Json:
     config = await admin.toggle(services.config, agent_id, client_key)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return await _info(services, agent_id, client_key, config)
 
 
 @router.delete("/{client_key}")
 async def delete_client(
-    agent_id: AgentId, client_key: str, request: Request, response: Response, services: ServicesDep
+    agent_id: AgentId, client_key: str, reload: ReloadAgent, services: ServicesDep
 ) -> dict[str, str]:
     await admin.delete(services.config, agent_id, client_key)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return {"message": f"The MCP client '{client_key}' was deleted."}
 
 

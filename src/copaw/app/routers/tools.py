@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel
 
 from copaw.app.routers.bodies import StorableJson
-from copaw.app.routers.deps import AgentId, ServicesDep
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.routers.revisions import tell_revision
-from copaw.app.utils import schedule_agent_reload
 from copaw.ports import Json
 
 router = APIRouter(prefix="/tools", tags=["tools"], dependencies=[StorableJson])
@@ -33,12 +32,10 @@ async def list_tools(agent_id: AgentId, response: Response, services: ServicesDe
 
 
 @router.patch("/{tool_name}/toggle", response_model=ToolInfo)
-async def toggle_tool(
-    agent_id: AgentId, tool_name: str, request: Request, response: Response, services: ServicesDep
-) -> Json:
+async def toggle_tool(agent_id: AgentId, tool_name: str, reload: ReloadAgent, services: ServicesDep) -> Json:
     """Switch a tool on or off."""
     tool = await services.tools.toggle(agent_id, tool_name)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return tool
 
 
@@ -47,11 +44,10 @@ async def set_async_execution(
     agent_id: AgentId,
     tool_name: str,
     async_execution: Annotated[bool, Body(embed=True)],
-    request: Request,
-    response: Response,
+    reload: ReloadAgent,
     services: ServicesDep,
 ) -> Json:
     """Let the calls of a tool run in the background, or not."""
     tool = await services.tools.set_async(agent_id, tool_name, async_execution)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return tool

@@ -3,12 +3,11 @@
 import re
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Request, Response, UploadFile
+from fastapi import APIRouter, UploadFile
 from starlette.responses import StreamingResponse
 
 from copaw.app import workspace_transfer
-from copaw.app.routers.deps import AgentId, ServicesDep
-from copaw.app.utils import schedule_agent_reload
+from copaw.app.routers.deps import AgentId, ReloadAgent, ServicesDep
 from copaw.app.workspace_archive import MIB
 from copaw.ports import Json
 
@@ -28,10 +27,8 @@ async def download(agent_id: AgentId, services: ServicesDep) -> StreamingRespons
 
 
 @router.post("/upload", max_body_size=MAX_ARCHIVE_BYTES)
-async def upload(
-    file: UploadFile, agent_id: AgentId, request: Request, response: Response, services: ServicesDep
-) -> Json:
+async def upload(file: UploadFile, agent_id: AgentId, reload: ReloadAgent, services: ServicesDep) -> Json:
     """Lay an archive over the workspace; what it replaces is kept as an archive that the answer names."""
     answer = await workspace_transfer.upload(services, agent_id, file.file)
-    schedule_agent_reload(request, agent_id, response)
+    reload()
     return answer
