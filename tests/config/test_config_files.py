@@ -6,46 +6,15 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from copaw.config.changes import ConfigChange
-from copaw.config.models import AgentProfileConfig, AgentProfileRef, RootConfig, new_profile
+from copaw.config.models import AgentProfileRef, RootConfig, new_profile
 from copaw.config.store import ConfigStore
 from copaw.errors import AgentNotFound, BadInput, Conflict
 from copaw.paths import Paths
-
-
-async def loaded(paths: Paths) -> ConfigStore:
-    store = ConfigStore(paths)
-    await store.load()
-    return store
-
-
-def agent_file(paths: Paths, agent_id: str = "default") -> Path:
-    return paths.default_workspace(agent_id) / "agent.json"
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def edit(path: Path, **fields: Any) -> None:
-    path.write_text(json.dumps({**read(path), **fields}), encoding="utf-8")
-
-
-def heard(store: ConfigStore) -> list[ConfigChange]:
-    changes: list[ConfigChange] = []
-    store.subscribe(changes.append)
-    return changes
-
-
-def set_iters(count: int) -> Any:
-    def change(profile: AgentProfileConfig) -> None:
-        profile.running.max_iters = count
-
-    return change
+from copaw.testing.config_home import agent_file, edit, heard, loaded, read, set_iters
 
 
 async def add(store: ConfigStore, agent_id: str) -> None:

@@ -17,6 +17,7 @@ from copaw.config.models import AgentProfileConfig, AgentProfileRef, new_profile
 from copaw.config.store import ConfigStore
 from copaw.errors import BadInput, ConfigFileError, Conflict, LifecycleBug
 from copaw.paths import Paths
+from copaw.testing.config_home import agent_file, edit, heard, loaded, read, set_iters
 
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples"
 QA = "CoPaw_QA_Agent_0.1beta1"
@@ -31,37 +32,6 @@ def no_room() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-async def loaded(paths: Paths) -> ConfigStore:
-    store = ConfigStore(paths)
-    await store.load()
-    return store
-
-
-def agent_file(paths: Paths, agent_id: str = "default") -> Path:
-    return paths.default_workspace(agent_id) / "agent.json"
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def edit(path: Path, **fields: Any) -> None:
-    path.write_text(json.dumps({**read(path), **fields}), encoding="utf-8")
-
-
-def heard(store: ConfigStore) -> list[ConfigChange]:
-    changes: list[ConfigChange] = []
-    store.subscribe(changes.append)
-    return changes
-
-
-def set_iters(count: int) -> Any:
-    def change(profile: AgentProfileConfig) -> None:
-        profile.running.max_iters = count
-
-    return change
 
 
 def set_name(name: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from copaw.aiokits.files import read_json, write_json_atomic
+from copaw.aiokits.files import write_json_atomic
 from copaw.app.crons.cron_expression import zone_of
 from copaw.app.prompt_language import checked_language
 from copaw.app.services import Services
+from copaw.config.json_object import read_object
 from copaw.errors import ConfigFileError
-from copaw.ports import Json
 
 DEFAULT_LANGUAGE = "en"
 
@@ -18,7 +18,7 @@ DEFAULT_LANGUAGE = "en"
 async def language(services: Services) -> str:
     """The language of the web console. :raises ConfigFileError: ``settings.json`` cannot be used."""
     path = services.paths.settings_file
-    found = (await asyncio.to_thread(_read, path)).get("language", DEFAULT_LANGUAGE)
+    found = (await asyncio.to_thread(read_object, path)).get("language", DEFAULT_LANGUAGE)
     if not isinstance(found, str):
         raise ConfigFileError(path, "must be a text", field="language", value=repr(found)[:80])
     return found
@@ -45,19 +45,7 @@ async def set_timezone(services: Services, name: str) -> str:
     return name
 
 
-def _read(path: Path) -> Json:
-    try:
-        value = read_json(path)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigFileError(path, str(error)) from error
-    if not isinstance(value, dict):
-        raise ConfigFileError(path, "must hold a JSON object")
-    return value
-
-
 def _write_language(path: Path, tag: str) -> None:
-    settings = _read(path)
+    settings = read_object(path)
     if settings.get("language") != tag:
         write_json_atomic(path, {**settings, "language": tag})

@@ -6,8 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from copaw.aiokits.files import read_json, write_json_atomic
-from copaw.errors import BadInput, ConfigFileError
+from copaw.aiokits.files import write_json_atomic
+from copaw.config.json_object import read_object
+from copaw.errors import BadInput
 from copaw.ports import Json
 
 _DIRECTORY_MODE = 0o700
@@ -32,16 +33,7 @@ class SecretFiles:
 
         :raises ConfigFileError: the file cannot be read or holds no JSON object.
         """
-        path = self._path(name)
-        try:
-            value = read_json(path)
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise ConfigFileError(path, str(error)) from error
-        if not isinstance(value, dict):
-            raise ConfigFileError(path, "must hold a JSON object")
-        return value
+        return read_object(self._path(name))
 
     def write(self, name: str, value: Json) -> None:
         """Replace the whole object. :raises OSError: the old file is still there."""

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from copaw.testing.announced import LISTENING, announced_process
+
 HOST = "127.0.0.1"
-_LINE = "listening on "
-_START_TIMEOUT_S = 30.0
-_END_TIMEOUT_S = 5.0
 _MODULE = ("-m", "copaw.testing.mcp_servers")
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -67,28 +66,9 @@ async def running_http_server(*options: str, port: int = 0, transport: str = "ht
     :param transport: ``http`` or ``sse``.
     :raises RuntimeError: it did not start.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *_MODULE, f"--{transport}", str(port), *options),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    try:
-        line = (await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT_S)).decode().strip()
-        if not line.startswith(_LINE):
-            raise RuntimeError(f"The MCP server did not start; it printed {line!r}.")
-        yield HttpMcpServer(line.removeprefix(_LINE), process)
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+    command = (*_MODULE, f"--{transport}", str(port), *options)
+    async with announced_process(*command, quiet=True) as (url, process):
+        yield HttpMcpServer(url, process)
 
 
 class Tools:
@@ -211,7 +191,7 @@ async def _serve_http(server: Any, port: int, *, sse: bool) -> None:
     listener = socket.create_server((HOST, port))
     app = server.sse_app() if sse else server.streamable_http_app()
     path = "sse" if sse else "mcp"
-    print(f"{_LINE}http://{HOST}:{listener.getsockname()[1]}/{path}", flush=True)
+    print(f"{LISTENING}http://{HOST}:{listener.getsockname()[1]}/{path}", flush=True)
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
     serving = asyncio.create_task(uvicorn.Server(config).serve(sockets=[listener]))
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from copaw.testing.announced import LISTENING, announced_process
+
 HOST = "127.0.0.1"
-_LINE = "listening on "
-_START_TIMEOUT_S = 30.0
-_END_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +55,9 @@ async def running_model_server(port: int = 0) -> AsyncIterator[ModelServer]:
 
     :raises RuntimeError: it did not start.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "copaw.testing.model_server", "--port", str(port), "--until-stdin-closes"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        line = (await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT_S)).decode().strip()
-        if not line.startswith(_LINE):
-            raise RuntimeError(f"The model server did not start; it printed {line!r}.")
-        yield ModelServer(line.removeprefix(_LINE), process.pid)
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    command = ("-m", "copaw.testing.model_server", "--port", str(port), "--until-stdin-closes")
+    async with announced_process(*command) as (url, process):
+        yield ModelServer(url, process.pid)
 
 
 async def serve(port: int, *, until_stdin_closes: bool = False) -> None:
@@ -83,7 +66,7 @@ async def serve(port: int, *, until_stdin_closes: bool = False) -> None:
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(ModelApi().connection, HOST, port, backlog=1024)
-    print(f"{_LINE}http://{HOST}:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    print(f"{LISTENING}http://{HOST}:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     async with server:
         if until_stdin_closes:
             await loop.run_in_executor(None, sys.stdin.read)
