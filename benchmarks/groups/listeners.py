@@ -20,18 +20,21 @@ _CONSOLE = "/api/console/chat"
 
 async def run(bench: Bench) -> None:
     target = await bench.copaw()
+    quiet: list[float] = []
+    beside: list[float] = []
     for _ in range(bench.scale.rounds):
-        quiet = await _first_event_ms(target, bench.scale.requests)
+        quiet += await _first_events_ms(target, bench.scale.requests)
         # It waits for a second after each of its chunks: nothing for the listeners to hear for a while.
         async with _run(target, "delay 1\ntokens 500") as (session_id, _), _listeners(target, session_id):
-            beside = await _first_event_ms(target, bench.scale.requests)
-        bench.add("listeners.first_event", target, beside / quiet)
+            beside += await _first_events_ms(target, bench.scale.requests)
+        quiet += await _first_events_ms(target, bench.scale.requests)
+    bench.add("listeners.first_event", target, statistics.median(beside) / statistics.median(quiet))
     if target.pid is not None:
         bench.add("listeners.memory", target, await _unread_mb(target, target.pid))
 
 
-async def _first_event_ms(target: Target, requests: int) -> float:
-    return statistics.median([(await chat(target, "say hi")).first_event_ms for _ in range(requests)])
+async def _first_events_ms(target: Target, requests: int) -> list[float]:
+    return [(await chat(target, "say hi")).first_event_ms for _ in range(requests)]
 
 
 async def _unread_mb(target: Target, pid: int) -> float:
