@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 
@@ -22,6 +23,5 @@ def share_heaps(environ: Mapping[str, str]) -> None:
         return
     import ctypes
 
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, HEAPS)
+    with contextlib.suppress(AttributeError):  # another C library has no such function
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, HEAPS)
