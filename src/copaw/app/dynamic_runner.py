@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from pathlib import Path
 
+from copaw.aiokits.arrivals import Arrivals
 from copaw.aiokits.keyed import KeyedLocks
 from copaw.aiokits.lease import Lease
 from copaw.app.background.live import OpenCall, RunHandle
@@ -33,15 +34,22 @@ class DynamicMultiAgentRunner:
 
     :param locks: one lock per session file, across all generations.
     :param commands: answers requests that are commands; without, they go to the agent like all others.
+    :param arrivals: told of each request whose first event somebody waits for.
     """
 
     def __init__(
-        self, manager: MultiAgentManager, locks: KeyedLocks, chats: ChatBooks, commands: ChatCommands | None = None
+        self,
+        manager: MultiAgentManager,
+        locks: KeyedLocks,
+        chats: ChatBooks,
+        commands: ChatCommands | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._manager = manager
         self._locks = locks
         self._chats = chats
         self._commands = commands
+        self._arrivals = arrivals or Arrivals()
 
     async def stream_query(
         self, request: AgentRequest, agent_id: str, *, kind: str = "stream"
@@ -68,6 +76,8 @@ class DynamicMultiAgentRunner:
         recorded: Callable[[], Awaitable[None]] = at_once,
     ) -> Run:
         """Start a run. See :meth:`stream_query` for what is raised."""
+        if not task_id:
+            self._arrivals.note()
         match = self._commands.match(request) if self._commands is not None else None
         if self._commands is not None and match is not None:
             return await self._commands.start(

@@ -130,7 +130,7 @@ class Services:
         self.metrics.watch(self.manager)
         self.chats = ChatBooks(lambda agent_id: self.generations.files(agent_id).chats_file)
         self.commands = make_commands(self.manager, self.chats, self.locks, config, providers)
-        self.runner = DynamicMultiAgentRunner(self.manager, self.locks, self.chats, self.commands)
+        self.runner = DynamicMultiAgentRunner(self.manager, self.locks, self.chats, self.commands, arrivals)
         self.tasks = TaskService(
             store_opener(paths.working_dir, os.environ),
             self.runner,

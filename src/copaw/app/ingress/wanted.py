@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,8 @@ def _enabled(section: Section) -> bool:
 
 
 def _plain(section: Section) -> Json:
-    return section if isinstance(section, dict) else section.model_dump()
+    # A copy: the code of a channel may be foreign, and the configuration in force is never changed.
+    return deepcopy(section) if isinstance(section, dict) else section.model_dump()
 
 
 def _wanted(key: str, section: Json, files: WorkspacePaths, registry: ChannelRegistry) -> Wanted:

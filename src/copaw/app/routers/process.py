@@ -63,7 +63,6 @@ async def start_stream(body: Any, agent_id: str, services: Services, *, kind: st
 
     Clients of 1.0.2 look for a refusal inside the stream, so a bad body and a busy session are 200 there.
     """
-    services.arrivals.note()
     try:
         run = await services.runner.start(parse_request(body), agent_id, kind=kind)
     except (BadInput, Conflict) as error:
